@@ -1,0 +1,16 @@
+"""Understudy: a shadow-traffic proxy for replacing PostgREST without fear.
+
+The rooms, in the order in which one mirrored read walks through them:
+
+server/    The front door: reads the client's request, asks the upstream, mirrors, reloads.
+shadow/    The second opinion, pure: which requests are mirrored, and what a difference means.
+engine/    PostgREST in Python, pure: parse, plan, sql, response.
+database/  The engine's only await: pool, session settings, catalog, answer.
+tape/      Exchanges recorded to files, replayed, or played back as a stand-in upstream.
+operate/   What operators touch: metrics, health, the admin port.
+
+``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where
+objects are made and joined, and ``cli`` the only one that knows ``app``.
+"""
+
+__version__ = "0.1.0"

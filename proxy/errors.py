@@ -1,0 +1,110 @@
+"""The hierarchy of what can go wrong, by who is told.
+
+``ApiError`` is for the client, in PostgREST's shape; ``ConfigError`` for the operator; ``Unsupported``
+says that the engine declines, which is coverage and never a mismatch; ``UpstreamError`` is the
+upstream's silence.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from proxy.messages import Answer, Headers
+
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | dict[str, Json]"
+
+
+class UnderstudyError(Exception):
+    """The root; never raised itself."""
+
+
+class ApiError(UnderstudyError):
+    """An error that a client is told in PostgREST's own shape (reference 9.1).
+
+    ``code`` is a PGRST code or an SQLSTATE; ``headers`` follow the standard ones.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        details: Json = None,
+        hint: str | None = None,
+        *,
+        headers: Headers = (),
+        reason: str = "",
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+        self.hint = hint
+        self.headers = headers
+        self.reason = reason
+
+
+class Unsupported(UnderstudyError):
+    """The engine declines this request. ``feature`` names, in a few fixed words, what it does not do."""
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(feature)
+        self.feature = feature
+
+
+class UpstreamError(UnderstudyError):
+    """The upstream gave no answer."""
+
+
+class UpstreamRefused(UpstreamError):
+    """No connection to the upstream could be made, or it closed before it answered."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The upstream did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in a configuration: where it stands, what was found, what is allowed."""
+
+    file: str
+    line: int
+    key: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key}: found {self.found}; allowed: {self.allowed}"
+
+
+class ConfigError(UnderstudyError):
+    """A configuration that is refused as a whole, with every problem found in it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def render_error(error: ApiError) -> Answer:
+    """The answer a client gets for ``error``: four keys in alphabetical order, without spaces.
+
+    Source: PostgREST 14, reference 9.1 (body) and 8.7 (``Proxy-Status``).
+    """
+    body = json.dumps(
+        {"code": error.code, "details": error.details, "hint": error.hint, "message": error.message},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    ).encode("utf-8", "surrogateescape")
+    # PostgREST's constant, whatever its own back-off is (reference 0.2).
+    retry: Headers = ((b"Retry-After", b"0"),) if error.status == 503 else ()
+    headers: Headers = (
+        *retry,
+        (b"Content-Type", b"application/json; charset=utf-8"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Proxy-Status", b"PostgREST; error=" + error.code.encode("utf-8", "replace")),
+        *error.headers,
+    )
+    return Answer(error.status, headers, body, error.reason.encode())

@@ -1,0 +1,151 @@
+"""What happens, as frozen values. Metrics, log and admin page are listeners; nobody else knows them.
+
+Every event names its ``table`` with the label that metrics use: a relation or function of the schema
+cache, else ``other``. Every mirrored or skipped read ends in exactly one of ``Judged``, ``Skipped`` and
+``Shed``, so that for every table ``reads = judged + skipped + shed`` (promise 3).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Side: TypeAlias = Literal["upstream", "engine", "proxy"]
+Aspect: TypeAlias = Literal["status", "headers", "body", "order"]
+Verdict: TypeAlias = Literal[
+    "match",
+    "equivalent",
+    "indeterminate",
+    "mismatch",
+    "race",
+    "inconclusive",
+    "volatile",
+    "unsupported",
+    "failed",
+]
+SkipReason: TypeAlias = Literal[
+    "mode", "not_sampled", "too_large", "method", "upstream_error", "client_gone", "fell_back", "no_schema"
+]
+ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "shutdown"]
+FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A client's request has been answered, or the client has gone (``code`` 499)."""
+
+    table: str
+    method: str
+    mode: str
+    read: bool
+    answered_by: Side
+    code: int
+    seconds: float
+    overhead_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SideAnswered:
+    """One side has produced an answer for a table, in ``seconds`` of its own."""
+
+    table: str
+    side: Side
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One way in which two answers differ: where, in which aspect, and both values, shortened."""
+
+    aspect: Aspect
+    path: str
+    upstream: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A mirrored read has its verdict. ``detail`` says what was unsupported or how it failed."""
+
+    table: str
+    verdict: Verdict
+    request_line: str
+    differences: tuple[Difference, ...] = ()
+    upstream_seconds: float = 0.0
+    engine_seconds: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A read that was never to be compared."""
+
+    table: str
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """A read that was to be compared and did not fit."""
+
+    table: str
+    reason: ShedReason
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """The engine was to answer and could not; the upstream answered instead (promise 5)."""
+
+    table: str
+    reason: FallbackReason
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """A new configuration is in force, or was refused for the reasons in ``problem``."""
+
+    accepted: bool
+    problem: str = ""
+    needs_restart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChanged:
+    """A table's reads or writes do something else from now on."""
+
+    table: str
+    operation: Literal["reads", "writes"]
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaLoaded:
+    """The schema cache was read from the catalog, or could not be."""
+
+    accepted: bool
+    relations: int = 0
+    seconds: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A fault of ours, caught at a boundary: where, and what. It never reaches a client."""
+
+    where: str
+    problem: str
+
+
+Event: TypeAlias = (
+    Served
+    | SideAnswered
+    | Judged
+    | Skipped
+    | Shed
+    | FellBack
+    | ConfigReloaded
+    | ModeChanged
+    | SchemaLoaded
+    | Crashed
+)
+Emit: TypeAlias = Callable[[Event], None]

@@ -1,0 +1,79 @@
+"""HTTP messages as frozen values: what a client asked, and what a side answered.
+
+Bytes are kept as they stood on the wire: header names keep their case, order and duplicates, and the
+request target is never decoded and encoded again (promise 1).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Header: TypeAlias = tuple[bytes, bytes]
+Headers: TypeAlias = tuple[Header, ...]
+
+READ_METHODS = frozenset({"GET", "HEAD"})
+"""Methods that read whatever they are aimed at (RFC 9110, section 9.2.1)."""
+
+
+def find_headers(headers: Iterable[Header], name: bytes) -> list[bytes]:
+    """Every value of the header ``name`` (lower case), in order."""
+    return [value for key, value in headers if key.lower() == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One client request. ``target`` is the raw request target: path and query as sent."""
+
+    method: str
+    target: bytes
+    headers: Headers = ()
+    body: bytes = b""
+
+    @property
+    def path(self) -> bytes:
+        """The raw path, still percent-encoded; of a target in absolute form (RFC 9112, 3.2.2) as well."""
+        path = self.target.partition(b"?")[0]
+        if path.startswith(b"/"):
+            return path
+        _, absolute, rest = path.partition(b"://")
+        return b"/" + rest.partition(b"/")[2] if absolute else path
+
+    @property
+    def query(self) -> bytes:
+        """The raw query string without its question mark; empty when there is none."""
+        return self.target.partition(b"?")[2]
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of the header ``name`` (lower case), or None."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side's answer. ``headers`` leave out the hop-by-hop ones; ``body`` is complete and unframed."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    reason: bytes = b""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of the header ``name`` (lower case), or None."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One client request with the upstream's answer to it; ``seconds`` is how long that took."""
+
+    request: Request
+    answer: Answer
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """What keeping this exchange costs in memory, in bytes, with a fixed charge per header."""
+        headers = len(self.request.headers) + len(self.answer.headers)
+        return (
+            1024 + 160 * headers + len(self.request.target) + len(self.request.body) + len(self.answer.body)
+        )
