@@ -1,0 +1,14 @@
+"""What the engine needs to know to answer one request, frozen for as long as that takes."""
+
+from dataclasses import dataclass
+
+from proxy.config import EngineConfig
+from proxy.engine.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """The engine's options and the schema cache that goes with them."""
+
+    options: EngineConfig
+    schema: Schema

@@ -1,0 +1,66 @@
+"""The ``Prefer`` header. Source: PostgREST 14, reference 8.1 (RFC 7240)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from proxy.engine.parse.range import parse_integer
+
+_KNOWN = {
+    "resolution": ("merge-duplicates", "ignore-duplicates"),
+    "return": ("representation", "headers-only", "minimal"),
+    "count": ("exact", "planned", "estimated"),
+    "tx": ("commit", "rollback"),
+    "missing": ("default", "null"),
+    "handling": ("strict", "lenient"),
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What the client would like; None where it said nothing that is understood.
+
+    ``unknown`` are the tokens not understood, in order. ``timezone`` is as sent: whether it exists is
+    known to the schema cache only.
+    """
+
+    resolution: str | None = None
+    returning: str | None = None
+    count: str | None = None
+    transaction: str | None = None
+    missing: str | None = None
+    handling: str | None = None
+    timezone: str | None = None
+    max_affected: int | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def strict(self) -> bool:
+        return self.handling == "strict"
+
+
+def parse_preferences(values: Iterable[bytes]) -> Preferences:
+    """Read every ``Prefer`` header, in order; the first valid token of each preference counts."""
+    # PostgREST reads header bytes as UTF-8 text.
+    tokens = [token.strip() for value in values for token in value.decode("utf-8", "replace").split(",")]
+    found: dict[str, str] = {}
+    unknown: list[str] = []
+    for token in tokens:
+        name, _, value = token.partition("=")
+        if value in _KNOWN.get(name, ()) or (name in ("timezone", "max-affected") and "=" in token):
+            found.setdefault(name, value)
+        else:
+            unknown.append(token)
+    return Preferences(
+        resolution=found.get("resolution"),
+        returning=found.get("return"),
+        count=found.get("count"),
+        transaction=found.get("tx"),
+        missing=found.get("missing"),
+        handling=found.get("handling"),
+        timezone=found.get("timezone"),
+        max_affected=parse_integer(found.get("max-affected", "")),
+        unknown=tuple(unknown),
+    )

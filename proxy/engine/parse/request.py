@@ -1,0 +1,143 @@
+"""One HTTP request as what it asks of the database, before any schema is looked at.
+
+The checks come in PostgREST's order (reference 0.3, steps 3 to 9); the first that fails is the error.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from proxy.config import EngineConfig
+from proxy.engine.parse.media import JSON, MediaType, parse_accept, parse_media_type
+from proxy.engine.parse.preferences import Preferences, parse_preferences
+from proxy.engine.parse.query import QueryParameters, parse_query
+from proxy.engine.parse.range import ALL_ROWS, NO_ROWS, RowRange, intersect, parse_range_header
+from proxy.errors import ApiError
+from proxy.messages import Request, find_headers
+
+Action: TypeAlias = Literal["read", "create", "upsert", "update", "delete", "info"]
+Resource: TypeAlias = Literal["root", "relation", "function"]
+
+_RELATION_ACTIONS: dict[str, Action] = {
+    "GET": "read",
+    "HEAD": "read",
+    "POST": "create",
+    "PUT": "upsert",
+    "PATCH": "update",
+    "DELETE": "delete",
+    "OPTIONS": "info",
+}
+_FUNCTION_ACTIONS: dict[str, Action] = {"GET": "read", "HEAD": "read", "POST": "create", "OPTIONS": "info"}
+_ROOT_ACTIONS: dict[str, Action] = {"GET": "read", "HEAD": "read", "OPTIONS": "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """What a client wants. There is no guarantee that any of it exists.
+
+    ``name`` is the relation or function, None for the root. ``profile`` tells whether the answer names
+    its schema. ``rows`` is the range of the root node, ``parameters.ranges`` has those of embeds.
+    """
+
+    method: str
+    action: Action
+    resource: Resource
+    name: str | None
+    schema: str
+    profile: bool
+    parameters: QueryParameters
+    rows: RowRange
+    preferences: Preferences
+    accept: tuple[MediaType, ...]
+    content_type: MediaType
+    body: bytes
+
+    @property
+    def head(self) -> bool:
+        return self.method == "HEAD"
+
+
+def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
+    """Parse ``request`` under the settings of ``options``. Raises ApiError."""
+    preferences = parse_preferences(find_headers(request.headers, b"prefer"))
+    resource, name = _route(request.path, options)
+    schema, profile = _choose_schema(request, options)
+    action = _act(request.method, resource)
+    parameters = parse_query(request.query, resource == "function" and action == "read")
+    rows = _root_rows(request, parameters)
+    content_type = request.header(b"content-type")
+    return ApiRequest(
+        method=request.method,
+        action=action,
+        resource=resource,
+        name=name,
+        schema=schema,
+        profile=profile,
+        parameters=parameters,
+        rows=rows,
+        preferences=preferences,
+        accept=parse_accept(request.header(b"accept")),
+        content_type=JSON if content_type is None else parse_media_type(content_type.decode("latin-1")),
+        body=request.body,
+    )
+
+
+def _route(path: bytes, options: EngineConfig) -> tuple[Resource, str | None]:
+    segments = [unquote_to_bytes(segment) for segment in path.split(b"/")[1:]]
+    match segments:
+        case [] | [b""]:
+            if options.openapi_mode == "disabled":
+                raise ApiError(404, "PGRST126", "Root endpoint metadata is disabled")
+            if options.db_root_spec is not None:
+                return "function", options.db_root_spec.rpartition(".")[2]
+            return "root", None
+        case [name]:
+            return "relation", name.decode("utf-8", "replace")
+        case [b"rpc", name]:
+            return "function", name.decode("utf-8", "replace")
+        case _:
+            raise ApiError(404, "PGRST125", "Invalid path specified in request URL")
+
+
+def _choose_schema(request: Request, options: EngineConfig) -> tuple[str, bool]:
+    header = b"content-profile" if request.method in ("POST", "PUT", "PATCH", "DELETE") else b"accept-profile"
+    profile = request.header(header)
+    if profile is None:
+        return options.db_schemas[0], len(options.db_schemas) != 1
+    name = profile.decode("utf-8", "replace")
+    if name not in options.db_schemas:
+        exposed = ", ".join(options.db_schemas)
+        hint = f"Only the following schemas are exposed: {exposed}"
+        raise ApiError(406, "PGRST106", f"Invalid schema: {name}", None, hint)
+    return name, True
+
+
+def _act(method: str, resource: Resource) -> Action:
+    if resource == "function":
+        if method not in _FUNCTION_ACTIONS:
+            raise ApiError(405, "PGRST101", f"Cannot use the {method} method on RPC")
+        return _FUNCTION_ACTIONS[method]
+    actions = _RELATION_ACTIONS if resource == "relation" else _ROOT_ACTIONS
+    if method not in actions:
+        raise ApiError(405, "PGRST117", f"Unsupported HTTP method: {method}")
+    return actions[method]
+
+
+def _root_rows(request: Request, parameters: QueryParameters) -> RowRange:
+    header = parse_range_header(request.header(b"range")) if request.method == "GET" else ALL_ROWS
+    limit = parameters.root_range or ALL_ROWS
+    rows = NO_ROWS if limit.limit_zero else intersect(header, limit)
+    if rows.empty and not limit.limit_zero:
+        raise unsatisfiable(
+            "The lower boundary must be lower than or equal to the upper boundary in the Range header."
+            if header.empty
+            else "Limit should be greater than or equal to zero."
+        )
+    if request.method == "PUT" and rows != ALL_ROWS:
+        raise ApiError(400, "PGRST114", "limit/offset querystring parameters are not allowed for PUT")
+    return rows
+
+
+def unsatisfiable(details: str) -> ApiError:
+    """The 416 of reference 4.1 and 4.3."""
+    return ApiError(416, "PGRST103", "Requested range not satisfiable", details)

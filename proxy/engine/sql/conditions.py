@@ -1,0 +1,120 @@
+"""Resolved operands, conditions and orders as SQL expressions. Source: PostgREST 14, reference 1.3 to 1.8."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, and_, func, literal_column, not_, nulls_first, nulls_last, or_, select
+from sqlalchemy.sql.elements import UnaryExpression
+
+from proxy.engine.plan.types import (
+    Compare,
+    Distinct,
+    Is,
+    Member,
+    Operand,
+    Predicate,
+    Search,
+    Sort,
+    Test,
+    Value,
+    Where,
+)
+from proxy.engine.sql.elements import Call, Slot, cast_to
+
+Expression: TypeAlias = ColumnElement[Any]
+Bind: TypeAlias = Callable[[Value], Slot]
+"""Gives the parameter that stands for a value."""
+Lookup: TypeAlias = Callable[[str], Expression]
+"""Gives the column of that name of the relation at hand."""
+
+_OPERATORS = {
+    "eq": "=",
+    "neq": "<>",
+    "gt": ">",
+    "gte": ">=",
+    "lt": "<",
+    "lte": "<=",
+    "like": "LIKE",
+    "ilike": "ILIKE",
+    "match": "~",
+    "imatch": "~*",
+    "cs": "@>",
+    "cd": "<@",
+    "ov": "&&",
+    "sl": "<<",
+    "sr": ">>",
+    "nxr": "&<",
+    "nxl": "&>",
+    "adj": "-|-",
+}
+_TRUTHS = {"null": "NULL", "not_null": "NOT NULL", "true": "TRUE", "false": "FALSE", "unknown": "UNKNOWN"}
+_SEARCHES = {
+    "fts": "to_tsquery",
+    "plfts": "plainto_tsquery",
+    "phfts": "phraseto_tsquery",
+    "wfts": "websearch_to_tsquery",
+}
+
+
+def make_operand(operand: Operand, column: Lookup, bind: Bind) -> Expression:
+    """A column or a path into it, formatted or made searchable where the plan says so."""
+    expression = column(operand.name)
+    if operand.path and operand.to_json:
+        expression = func.to_jsonb(expression)
+    for step in operand.path:
+        key = cast_to(bind(step.key), "int") if step.index else bind(step.key)
+        expression = expression.op("->>" if step.as_text else "->")(key)
+    if operand.vector:
+        expression = func.to_tsvector(*_optional(operand.language, bind), expression)
+    return Call(operand.formatter, expression) if operand.formatter else expression
+
+
+def _optional(value: Value | None, bind: Bind) -> tuple[Expression, ...]:
+    return () if value is None else (bind(value),)
+
+
+def make_condition(condition: Where, column: Lookup, bind: Bind) -> ColumnElement[bool]:
+    """A resolved condition as a boolean expression."""
+    if isinstance(condition, Predicate):
+        operand = make_operand(condition.operand, column, bind)
+        expression = _make_test(operand, condition.test, bind)
+    else:
+        join = and_ if condition.operator == "and" else or_
+        expression = join(*(make_condition(member, column, bind) for member in condition.members))
+        expression = expression.self_group()
+    return not_(expression) if condition.negated else expression
+
+
+def _make_test(operand: Expression, test: Test, bind: Bind) -> ColumnElement[bool]:
+    match test:
+        case Compare(operator, value, quantifier, parser):
+            argument: Expression = bind(value) if parser is None else Call(parser, bind(value))
+            if quantifier is not None:
+                argument = Call(quantifier.upper(), argument)
+            return operand.bool_op(_OPERATORS[operator])(argument)
+        case Member(None, _):
+            return operand.bool_op("=")(Call("ANY", literal_column("'{}'")))
+        case Member(array, parser):
+            assert array is not None
+            elements: Expression = bind(array)
+            if parser is not None:
+                unnested = func.unnest(cast_to(elements, "text[]"))
+                elements = select(Call(parser, unnested)).scalar_subquery()
+            return operand.bool_op("=")(Call("ANY", elements))
+        case Is(truth):
+            return operand.bool_op("IS")(literal_column(_TRUTHS[truth]))
+        case Distinct(value):
+            return operand.bool_op("IS DISTINCT FROM")(bind(value))
+        case Search(operator, value, language):
+            query = getattr(func, _SEARCHES[operator])(*_optional(language, bind), bind(value))
+            return operand.bool_op("@@")(query)
+
+
+def make_order(sort: Sort, column: Lookup, bind: Bind) -> Expression:
+    """One ORDER BY term."""
+    expression: Expression | UnaryExpression[Any] = make_operand(sort.operand, column, bind)
+    if sort.descending is not None:
+        expression = expression.desc() if sort.descending else expression.asc()
+    if sort.nulls_first is not None:
+        expression = nulls_first(expression) if sort.nulls_first else nulls_last(expression)
+    return expression

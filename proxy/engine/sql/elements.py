@@ -1,0 +1,83 @@
+"""The few expressions that SQLAlchemy Core does not have: parameters by number, verbatim types and calls.
+
+Every identifier goes through the dialect's own quoting and every value is a ``Slot``.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, cast, literal_column, types
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import quoted_name
+
+# With a named style the compiler neither doubles percent signs nor searches its own text for parameters.
+DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+
+
+class Slot(ColumnElement[Any]):
+    """The bind parameter ``$number``, as PostgreSQL infers it or, with a ``pin``, cast from text."""
+
+    inherit_cache = False
+    type = types.NULLTYPE
+
+    def __init__(self, number: int, pin: str | None = None) -> None:
+        self.number = number
+        self.pin = pin
+
+
+class Call(ColumnElement[Any]):
+    """A call of a function whose name comes from the catalog, already quoted there."""
+
+    inherit_cache = False
+    type = types.NULLTYPE
+
+    def __init__(self, function: str, argument: ColumnElement[Any]) -> None:
+        self.function = function
+        self.argument = argument
+
+
+class _Verbatim(types.UserDefinedType[Any]):
+    """A type by the name that PostgreSQL is to read."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+
+@compiles(Slot)
+def _compile_slot(element: Slot, compiler: SQLCompiler, **options: Any) -> str:
+    parameter = f"${element.number}"
+    return parameter if element.pin is None else f"CAST({parameter}::text AS {element.pin})"
+
+
+@compiles(Call)
+def _compile_call(element: Call, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{element.function}({compiler.process(element.argument, **options)})"
+
+
+def name(text: str) -> quoted_name:
+    """``text`` as an identifier that is always quoted."""
+    return quoted_name(text, True)
+
+
+def quote(*parts: str) -> str:
+    """A qualified identifier as SQL text, every part quoted."""
+    return ".".join(DIALECT.identifier_preparer.quote_identifier(part) for part in parts)
+
+
+def every_column(*qualifier: str) -> ColumnElement[Any]:
+    """``qualifier.*``."""
+    return literal_column(f"{quote(*qualifier)}.*")
+
+
+def cast_to(expression: ColumnElement[Any], type_name: str) -> ColumnElement[Any]:
+    """``CAST(expression AS type_name)``; the type's name stands unquoted, as PostgREST has it.
+
+    The grammar lets only letters, digits, underscores, dollar signs and spaces into such a name.
+    """
+    return cast(expression, _Verbatim(type_name))
