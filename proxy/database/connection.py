@@ -46,7 +46,7 @@ class Transaction:
 
     async def fetch(self, sql: str, values: list[str]) -> Rows:
         """Run the statement of a read and give its one row."""
-        total, page, body, headers, status = await self._connection.fetchrow(sql, *values)
+        total, page, body, headers, status, _ = await self._connection.fetchrow(sql, *values)
         return Rows(total, page, body, headers, status)
 
 

@@ -80,7 +80,7 @@ def _content_range(plan: ReadPlan, rows: Rows) -> bytes:
 
 def _content_location(request: Request, plan: ReadPlan) -> bytes:
     query = canonical_query(request.query)
-    name = plan.shape.root.relation[1]
+    name = plan.shape.root.name
     return f"/{name}{'?' if query else ''}{query}".encode()
 
 

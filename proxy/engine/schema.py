@@ -6,10 +6,15 @@ Source: PostgREST 14, reference 11.1.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 QualifiedName: TypeAlias = tuple[str, str]
 """Schema and name."""
+
+ColumnPairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Columns of one relation with the columns of another that they equal."""
+
+Cardinality: TypeAlias = Literal["one-to-many", "many-to-one", "one-to-one", "many-to-many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,96 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Junction:
+    """The relation between two others in a many-to-many relationship.
+
+    ``source_columns`` pair columns of the source with the junction's, ``target_columns`` the target's.
+    """
+
+    relation: QualifiedName
+    source_constraint: str
+    target_constraint: str
+    source_columns: ColumnPairs
+    target_columns: ColumnPairs
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """How rows of ``source`` belong to rows of ``target``, by a foreign key or through a junction."""
+
+    source: QualifiedName
+    target: QualifiedName
+    cardinality: Cardinality
+    constraint: str = ""
+    columns: ColumnPairs = ()
+    junction: Junction | None = None
+    # On one side of a one-to-one only: the one that is referenced.
+    parent: bool = False
+    reflexive: bool = False
+    source_view: bool = False
+    target_view: bool = False
+
+    @property
+    def to_one(self) -> bool:
+        return self.cardinality in ("many-to-one", "one-to-one")
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedRelationship:
+    """A relationship by a function from a row of ``source`` to rows of ``target``."""
+
+    source: QualifiedName
+    target: QualifiedName
+    function: QualifiedName
+    to_one: bool
+
+
+AnyRelationship: TypeAlias = Relationship | ComputedRelationship
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a function. ``cast_type`` is ``type`` without a length that would cut values."""
+
+    name: str
+    type: str
+    cast_type: str
+    required: bool
+    variadic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function. ``composite`` tells whether it returns rows with named columns.
+
+    ``returns`` is its result type, domains resolved; ``settings`` are those that hold for its transaction.
+    """
+
+    schema: str
+    name: str
+    parameters: tuple[Parameter, ...] = ()
+    returns: QualifiedName = ("pg_catalog", "void")
+    returns_set: bool = False
+    composite: bool = False
+    volatility: Literal["volatile", "stable", "immutable"] = "volatile"
+    isolation: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    description: str | None = None
+
+    @property
+    def scalar(self) -> bool:
+        return not self.composite
+
+    @property
+    def single(self) -> bool:
+        return not self.returns_set
+
+    @property
+    def void(self) -> bool:
+        return self.single and self.returns == ("pg_catalog", "void")
+
+
+@dataclass(frozen=True, slots=True)
 class MediaHandler:
     """A function of the database that makes a body. It is labelled with ``media_type``."""
 
@@ -49,21 +144,29 @@ class MediaHandler:
     media_type: str
 
 
+def _nothing() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """Everything the engine knows of the database.
 
+    ``relationships`` are keyed by their source and the schema of their target (of the function, for
+    computed ones). ``functions`` has the overloads of a name, those with fewest parameters first.
     ``representations`` maps a pair of type names, one of them a domain, to the function that casts the
-    first to the second (reference 2.8). ``functions`` maps a name to whether all its overloads only read.
-    ``handlers`` are keyed by the relation they serve, None for any, and the media type asked for.
+    first to the second (reference 2.8). ``handlers`` are keyed by the relation they serve, None for any,
+    and the media type asked for. ``role_settings`` are those that hold for a role's transactions.
     """
 
-    relations: Mapping[QualifiedName, Relation] = field(default_factory=lambda: MappingProxyType({}))
-    representations: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
-    functions: Mapping[QualifiedName, bool] = field(default_factory=lambda: MappingProxyType({}))
-    handlers: Mapping[tuple[QualifiedName | None, str], MediaHandler] = field(
-        default_factory=lambda: MappingProxyType({})
+    relations: Mapping[QualifiedName, Relation] = field(default_factory=_nothing)
+    relationships: Mapping[tuple[QualifiedName, str], tuple[AnyRelationship, ...]] = field(
+        default_factory=_nothing
     )
+    functions: Mapping[QualifiedName, tuple[Function, ...]] = field(default_factory=_nothing)
+    representations: Mapping[tuple[str, str], str] = field(default_factory=_nothing)
+    handlers: Mapping[tuple[QualifiedName | None, str], MediaHandler] = field(default_factory=_nothing)
+    role_settings: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=_nothing)
     timezones: frozenset[str] = frozenset()
 
     def representation(self, source: str, target: str) -> str | None:

@@ -53,6 +53,11 @@ class ApiRequest:
     body: bytes
 
     @property
+    def writes(self) -> bool:
+        """Whether rows of a relation are to change."""
+        return self.resource == "relation" and self.action in ("create", "upsert", "update", "delete")
+
+    @property
     def head(self) -> bool:
         return self.method == "HEAD"
 

@@ -55,7 +55,7 @@ def _produce(
 def _find_handler(media: MediaType, root: ReadNode, schema: Schema) -> tuple[Body, MediaType] | None:
     """A function of the database for this relation (only under the default select), or for any."""
     keys: list[tuple[QualifiedName | None, str]] = [(None, media.name)]
-    if len(root.select) == 1 and root.select[0].operand.name == "*" and root.select[0].aggregate is None:
+    if len(root.select) == 1 and root.select[0].operand.name == "*" and not root.children:
         keys = [(root.relation, "*/*"), (root.relation, media.name), *keys]
     for key in keys:
         handler = schema.handlers.get(key)

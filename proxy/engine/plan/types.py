@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeAlias
 
 from proxy.engine.parse.media import MediaType
-from proxy.engine.parse.range import RowRange
-from proxy.engine.parse.syntax import Aggregate, Quantifier, Truth
+from proxy.engine.parse.range import ALL_ROWS, RowRange
+from proxy.engine.parse.syntax import Aggregate, JoinType, Quantifier, Truth
 from proxy.engine.schema import QualifiedName
 
 
@@ -36,6 +36,7 @@ class Operand:
 
     ``to_json``: the column is no json and must become jsonb before a path can enter it. ``vector``: it
     is searched as text; ``language`` says how. ``formatter`` is the function of a representation.
+    ``whole_row``: not a column but the row itself.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Operand:
     vector: bool = False
     language: Value | None = None
     formatter: str | None = None
+    whole_row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,14 @@ class Predicate:
 
 
 @dataclass(frozen=True, slots=True)
+class HasNone:
+    """An embedded resource, by its SQL alias, that has no row; ``negated``: that has some."""
+
+    embed: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Resolved conditions joined by ``and`` or ``or``."""
 
@@ -108,28 +118,37 @@ class Group:
     negated: bool = False
 
 
-Where: TypeAlias = Predicate | Group
+Where: TypeAlias = Predicate | HasNone | Group
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One resolved term of the order."""
+    """One resolved term of the order. ``embed``: the operand belongs to that embedded resource."""
 
     operand: Operand
     descending: bool | None = None
     nulls_first: bool | None = None
+    embed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output column. ``key`` is its name in the answer; ``alias`` the name given in the request."""
+    """One output column. Without an ``alias`` PostgreSQL or ``operand`` names it.
+
+    ``embed``: the operand belongs to that embedded resource.
+    """
 
     operand: Operand
-    key: str
+    alias: str | None = None
     cast: str | None = None
     aggregate: Aggregate | None = None
     aggregate_cast: str | None = None
-    alias: str | None = None
+    embed: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the column is called in SQL, as far as the request tells."""
+        return self.operand.name if self.alias is None else self.alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +160,118 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnEquality:
+    """``one.column = other.column``, each with the qualifier it is known by in SQL."""
+
+    one: tuple[str, ...]
+    column: str
+    other: tuple[str, ...]
+    other_column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How the rows of a node belong to a row of its parent.
+
+    By ``equalities``, with a ``junction`` between them or not; or as the result of ``function`` called
+    with the parent's row: ``parent`` is its SQL alias, ``parent_relation`` its type.
+    """
+
+    to_one: bool
+    equalities: tuple[ColumnEquality, ...] = ()
+    junction: QualifiedName | None = None
+    function: QualifiedName | None = None
+    parent: str = ""
+    parent_relation: QualifiedName = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedOutput:
+    """An embedded resource as one JSON column called ``key``; an ``empty`` one only joins."""
+
+    embed: str
+    key: str
+    to_one: bool
+    empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadColumn:
+    """One column that a spread puts into its parent."""
+
+    name: str
+    alias: str | None = None
+    aggregate: Aggregate | None = None
+    aggregate_cast: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadOutput:
+    """A spread resource: its columns stand among the parent's."""
+
+    embed: str
+    columns: tuple[SpreadColumn, ...]
+
+
+ChildOutput: TypeAlias = EmbedOutput | SpreadOutput
+
+
+@dataclass(frozen=True, slots=True)
 class ReadNode:
-    """One relation to read. An empty ``select`` is every column."""
+    """One relation to read, with the resources embedded in it.
+
+    ``relation`` without a schema is the statement's own source. ``label`` is its alias in SQL, ``embed``
+    the alias of the node as a whole. ``name``, ``alias`` and ``hint`` are as written in the request.
+    ``spread_select`` and ``spread_order`` order the arrays of a to-many spread.
+    """
 
     relation: QualifiedName
+    name: str = ""
+    alias: str | None = None
+    hint: str | None = None
+    join: JoinType | None = None
+    spread: bool = False
+    depth: int = 0
+    label: str | None = None
+    embed: str = ""
+    link: Link | None = None
     select: tuple[Output, ...] = ()
+    children_outputs: tuple[ChildOutput, ...] = ()
     where: tuple[Where, ...] = ()
     order: tuple[Sort, ...] = ()
+    rows: RowRange = field(default=ALL_ROWS, compare=False)
     page: Page | None = None
+    spread_select: tuple[Output, ...] = ()
+    spread_order: tuple[Sort, ...] = ()
+    children: tuple["ReadNode", ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What the node is called in the answer, and by null filters and related orders."""
+        return self.name if self.alias is None else self.alias
+
+    @property
+    def qualifier(self) -> tuple[str, ...]:
+        """What columns of the node are qualified with in SQL."""
+        if self.label is not None:
+            return (self.label,)
+        return tuple(part for part in self.relation if part)
+
+    @property
+    def spread_to_many(self) -> bool:
+        return self.spread and self.link is not None and not self.link.to_one
 
 
 @dataclass(frozen=True, slots=True)
 class JsonBody:
-    """A JSON array of the rows, or the first row as an object."""
+    """A JSON array of the rows, or the first row as an object.
+
+    ``scalar``: the rows are single values, and shown bare.
+    """
 
     single: bool = False
     stripped: bool = False
+    scalar: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def build_statement(shape: ReadShape, pins: Pins | None = None) -> Statement:
     def bind(value: Value) -> Slot:
         return slots[id(value)]
 
-    compiled = make_read(shape, bind).compile(dialect=DIALECT)
+    pinned = [slot for slot in slots.values() if slot.pin is not None]
+    compiled = make_read(shape, bind, pinned).compile(dialect=DIALECT)
     return Statement(str(compiled), len(slots))
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.sql.elements import UnaryExpression
 from proxy.engine.plan.types import (
     Compare,
     Distinct,
+    Group,
+    HasNone,
     Is,
     Member,
     Operand,
@@ -19,13 +21,15 @@ from proxy.engine.plan.types import (
     Value,
     Where,
 )
-from proxy.engine.sql.elements import Call, Slot, cast_to
+from proxy.engine.sql.elements import Call, Slot, cast_to, every_column, quote
 
 Expression: TypeAlias = ColumnElement[Any]
 Bind: TypeAlias = Callable[[Value], Slot]
 """Gives the parameter that stands for a value."""
-Lookup: TypeAlias = Callable[[str], Expression]
-"""Gives the column of that name of the relation at hand."""
+Qualifier: TypeAlias = tuple[str, ...]
+"""What the columns of the relation at hand are qualified with."""
+HasNoneTest: TypeAlias = Callable[[str, bool], ColumnElement[bool]]
+"""Tests, by an embedded resource's alias, whether it has no row; or has some, when negated."""
 
 _OPERATORS = {
     "eq": "=",
@@ -56,9 +60,16 @@ _SEARCHES = {
 }
 
 
-def make_operand(operand: Operand, column: Lookup, bind: Bind) -> Expression:
+def make_column(qualifier: Qualifier, column: str) -> Expression:
+    """A column, or all of them for ``*``."""
+    return every_column(*qualifier) if column == "*" else literal_column(quote(*qualifier, column))
+
+
+def make_operand(operand: Operand, qualifier: Qualifier, bind: Bind) -> Expression:
     """A column or a path into it, formatted or made searchable where the plan says so."""
-    expression = column(operand.name)
+    expression = (
+        literal_column(quote(qualifier[-1])) if operand.whole_row else make_column(qualifier, operand.name)
+    )
     if operand.path and operand.to_json:
         expression = func.to_jsonb(expression)
     for step in operand.path:
@@ -73,15 +84,27 @@ def _optional(value: Value | None, bind: Bind) -> tuple[Expression, ...]:
     return () if value is None else (bind(value),)
 
 
-def make_condition(condition: Where, column: Lookup, bind: Bind) -> ColumnElement[bool]:
-    """A resolved condition as a boolean expression."""
-    if isinstance(condition, Predicate):
-        operand = make_operand(condition.operand, column, bind)
-        expression = _make_test(operand, condition.test, bind)
-    else:
-        join = and_ if condition.operator == "and" else or_
-        expression = join(*(make_condition(member, column, bind) for member in condition.members))
-        expression = expression.self_group()
+def has_no_row(embed: str, negated: bool) -> ColumnElement[bool]:
+    """Whether a joined embedded resource has no row."""
+    distinct = "IS DISTINCT FROM" if negated else "IS NOT DISTINCT FROM"
+    return literal_column(quote(embed)).bool_op(distinct)(literal_column("NULL"))
+
+
+def make_condition(
+    condition: Where, qualifier: Qualifier, bind: Bind, has_none: HasNoneTest = has_no_row
+) -> ColumnElement[bool]:
+    """A resolved condition as a boolean expression; ``has_none`` tests embedded resources."""
+    expression: ColumnElement[bool]
+    match condition:
+        case Predicate(operand, test, _):
+            expression = _make_test(make_operand(operand, qualifier, bind), test, bind)
+        case HasNone(embed, negated):
+            return has_none(embed, negated)
+        case Group(operator, members, _):
+            join = and_ if operator == "and" else or_
+            expression = join(
+                *(make_condition(member, qualifier, bind, has_none) for member in members)
+            ).self_group()
     return not_(expression) if condition.negated else expression
 
 
@@ -110,9 +133,10 @@ def _make_test(operand: Expression, test: Test, bind: Bind) -> ColumnElement[boo
             return operand.bool_op("@@")(query)
 
 
-def make_order(sort: Sort, column: Lookup, bind: Bind) -> Expression:
+def make_order(sort: Sort, qualifier: Qualifier, bind: Bind) -> Expression:
     """One ORDER BY term."""
-    expression: Expression | UnaryExpression[Any] = make_operand(sort.operand, column, bind)
+    owner = qualifier if sort.embed is None else (sort.embed,)
+    expression: Expression | UnaryExpression[Any] = make_operand(sort.operand, owner, bind)
     if sort.descending is not None:
         expression = expression.desc() if sort.descending else expression.asc()
     if sort.nulls_first is not None:

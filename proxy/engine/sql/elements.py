@@ -5,7 +5,7 @@ Every identifier goes through the dialect's own quoting and every value is a ``S
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, literal_column, types
+from sqlalchemy import ColumnElement, FromClause, cast, literal_column, types
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -37,6 +37,17 @@ class Call(ColumnElement[Any]):
         self.argument = argument
 
 
+class RowsOf(FromClause):
+    """A set-returning call of a function from the catalog, to select from."""
+
+    inherit_cache = False
+    named_with_column = False
+
+    def __init__(self, function: str, argument: ColumnElement[Any]) -> None:
+        self.function = function
+        self.argument = argument
+
+
 class _Verbatim(types.UserDefinedType[Any]):
     """A type by the name that PostgreSQL is to read."""
 
@@ -53,6 +64,11 @@ class _Verbatim(types.UserDefinedType[Any]):
 def _compile_slot(element: Slot, compiler: SQLCompiler, **options: Any) -> str:
     parameter = f"${element.number}"
     return parameter if element.pin is None else f"CAST({parameter}::text AS {element.pin})"
+
+
+@compiles(RowsOf)
+def _compile_rows_of(element: RowsOf, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{element.function}({compiler.process(element.argument)})"
 
 
 @compiles(Call)

@@ -3,14 +3,40 @@
 Source: PostgREST 14, reference 2.1 (shape), 2.5 (grouping), 2.7 (CSV).
 """
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from sqlalchemy import CTE, ColumnElement, Select, column, func, literal_column, select, table
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, column, func, literal_column, select, table
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, Subquery
 
-from proxy.engine.plan.types import Body, CsvBody, CustomBody, JsonBody, NoBody, Output, ReadNode, ReadShape
-from proxy.engine.sql.conditions import Bind, Expression, Lookup, make_condition, make_operand, make_order
-from proxy.engine.sql.elements import Call, cast_to, every_column, name, quote
+from proxy.engine.plan.types import (
+    Body,
+    ChildOutput,
+    CsvBody,
+    CustomBody,
+    EmbedOutput,
+    JsonBody,
+    NoBody,
+    Operand,
+    Output,
+    ReadNode,
+    ReadShape,
+    SpreadColumn,
+    SpreadOutput,
+)
+from proxy.engine.sql.conditions import (
+    Bind,
+    Expression,
+    Qualifier,
+    make_condition,
+    make_operand,
+    make_order,
+)
+from proxy.engine.sql.elements import Call, RowsOf, Slot, cast_to, every_column, name, quote
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 _SOURCE = "pgrst_source"
 _ROW = "_postgrest_t"
@@ -19,8 +45,11 @@ _ROW = "_postgrest_t"
 _NEWLINE = "'\n'"
 
 
-def make_read(shape: ReadShape, bind: Bind) -> Select[*tuple[Any, ...]]:
-    """The statement for ``shape``: total, page size, body, response headers, response status."""
+def make_read(shape: ReadShape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
+    """The statement for ``shape``: total, page size, body, response headers, response status.
+
+    ``pinned`` are the parameters that are cast from text.
+    """
     source = make_rows(shape.root, bind).cte(_SOURCE)
     row = select(literal_column("*")).select_from(source).subquery(_ROW)
     total: Expression = literal_column("null::bigint")
@@ -33,7 +62,18 @@ def make_read(shape: ReadShape, bind: Bind) -> Select[*tuple[Any, ...]]:
         make_body(shape.body, source, row).label("body"),
         _setting("response.headers").label("response_headers"),
         _setting("response.status").label("response_status"),
+        _check(pinned).label("checked"),
     ).select_from(row)
+
+
+def _check(pinned: Sequence[Slot]) -> Expression:
+    """Reads every pinned value once, whether the rows need it or not.
+
+    A typed parameter is read when it is bound, so that a bad value is an error even where no row is
+    compared with it. A cast is evaluated when it is needed, and the planner may find that it never is.
+    """
+    groups = [func.row(*pinned[start : start + 1000]) for start in range(0, len(pinned), 1000)]
+    return func.pg_column_size(func.row(*groups)) if groups else literal_column("0")
 
 
 def _setting(key: str) -> Expression:
@@ -46,64 +86,175 @@ def _whole(row: Subquery) -> Expression:
     return literal_column(str(row.name))
 
 
-def _lookup(node: ReadNode) -> Lookup:
-    def find(text: str) -> Expression:
-        if text == "*":
-            return every_column(*node.relation)
-        return literal_column(quote(*node.relation, text))
-
-    return find
-
-
-def make_rows(node: ReadNode, bind: Bind) -> Select[*tuple[Any, ...]]:
+def make_rows(node: ReadNode, bind: Bind) -> Rows:
     """The rows of ``node``, one column per output, in order and cut to the page."""
-    lookup = _lookup(node)
-    outputs = [_make_output(output, lookup, bind) for output in node.select] or [lookup("*")]
-    rows = _from(node, select(*outputs).set_label_style(LABEL_STYLE_NONE), bind)
-    rows = rows.group_by(*_group(node, lookup, bind))
-    rows = rows.order_by(*(make_order(sort, lookup, bind) for sort in node.order))
+    select_list = node.select or (() if node.children else (Output(Operand("*")),))
+    columns = [make_output(output, node.qualifier, bind) for output in select_list]
+    columns += [make_output(output, _owner(output, node), bind) for output in node.spread_select]
+    columns += [column for output in node.children_outputs for column in _embedded(output)]
+    rows = select(*columns).set_label_style(LABEL_STYLE_NONE)
+    rows = rows.select_from(_join_children(node, bind))
+    rows = rows.where(*_conditions(node, bind))
+    rows = rows.group_by(*_group(node, bind))
+    rows = rows.order_by(*(make_order(sort, node.qualifier, bind) for sort in node.order))
     if node.page is not None:
         limit = literal_column("ALL") if node.page.limit is None else bind(node.page.limit)
         rows = rows.limit(limit).offset(bind(node.page.offset))
     return rows
 
 
-def make_count(node: ReadNode, bind: Bind) -> Select[*tuple[Any, ...]]:
-    """One row per row that matches, paging left aside."""
-    return _from(node, select(literal_column("1")), bind)
+def _owner(output: Output, node: ReadNode) -> Qualifier:
+    return node.qualifier if output.embed is None else (output.embed,)
 
 
-def _from(node: ReadNode, rows: Select[*tuple[Any, ...]], bind: Bind) -> Select[*tuple[Any, ...]]:
+def _source(node: ReadNode) -> FromClause:
+    """What ``node`` is read from: a relation, the statement's source, or a function of the parent's row."""
     namespace, relation = node.relation
-    lookup = _lookup(node)
-    rows = rows.select_from(table(name(relation), schema=name(namespace)))
-    return rows.where(*(make_condition(condition, lookup, bind) for condition in node.where))
+    link = node.link
+    if link is not None and link.function is not None:
+        assert node.label is not None
+        row = cast_to(literal_column(quote(link.parent)), quote(*link.parent_relation))
+        return RowsOf(quote(*link.function), row).alias(name(node.label))
+    source: FromClause = table(name(relation), schema=name(namespace) if namespace else None)
+    if node.label is not None:
+        source = source.alias(name(node.label))
+    if link is not None and link.junction is not None:
+        junction_schema, junction = link.junction
+        source = source.join(table(name(junction), schema=name(junction_schema)), literal_column("TRUE"))
+    return source
 
 
-def _make_output(output: Output, lookup: Lookup, bind: Bind) -> Expression:
-    expression = make_operand(output.operand, lookup, bind)
-    if output.operand.name == "*" and output.aggregate is None:
+def _join_children(node: ReadNode, bind: Bind) -> FromClause:
+    """The source of ``node`` with every child joined laterally (reference 3.5)."""
+    source = _source(node)
+    children = {child.embed: child for child in reversed(node.children)}
+    for output in node.children_outputs:
+        child = children[output.embed]
+        rows = make_rows(child, bind)
+        on: Expression = literal_column("TRUE")
+        if child.link is not None and not child.link.to_one:
+            if child.join == "inner":
+                on = literal_column(f"{quote(child.embed)} IS NOT NULL")
+            rows = _gather(child, output, rows, bind)
+        lateral = rows.lateral(name(child.embed))
+        source = source.join(lateral, on, isouter=child.join != "inner")
+    return source
+
+
+def _gather(child: ReadNode, output: ChildOutput, rows: Rows, bind: Bind) -> Rows:
+    """One row with the array of all ``rows``, and for a spread an array for each of its columns."""
+    whole: Expression = literal_column(quote(child.embed))
+    columns: list[Expression] = [cast_to(func.json_agg(whole), "jsonb").label(name(child.embed))]
+    if isinstance(output, SpreadOutput):
+        order = [make_order(sort, (child.embed,), bind) for sort in child.spread_order]
+        for column in output.columns:
+            element: Expression = literal_column(quote(child.embed, column.name))
+            array = func.json_agg(aggregate_order_by(element, *order) if order else element)
+            filled = cast_to(func.coalesce(array, literal_column("'[]'")), "jsonb")
+            columns.append(filled.label(name(column.name if column.alias is None else column.alias)))
+    return select(*columns).set_label_style(LABEL_STYLE_NONE).select_from(rows.subquery(name(child.embed)))
+
+
+def _embedded(output: ChildOutput) -> Iterator[Expression]:
+    """The columns that an embedded node adds to its parent."""
+    if isinstance(output, SpreadOutput):
+        for column in output.columns:
+            expression = _aggregate(
+                literal_column(quote(output.embed, column.name))
+                if column.name != "*"
+                else every_column(output.embed),
+                column.aggregate,
+                column.aggregate_cast,
+            )
+            yield expression.label(name(_spread_name(column)))
+    elif output.empty:
+        return
+    elif output.to_one:
+        row = func.row_to_json(every_column(output.embed))
+        yield cast_to(row, "jsonb").label(name(output.key))
+    else:
+        array: Expression = literal_column(quote(output.embed, output.embed))
+        yield func.coalesce(array, literal_column("'[]'")).label(name(output.key))
+
+
+def _spread_name(column: SpreadColumn) -> str:
+    if column.alias is not None:
+        return column.alias
+    return column.aggregate or column.name
+
+
+def make_count(node: ReadNode, bind: Bind) -> Rows:
+    """One row per row that matches; inner embeds and null filters become EXISTS, paging is left aside."""
+    children = {child.embed: child for child in reversed(node.children)}
+
+    def exists(embed: str, negated: bool) -> ColumnElement[bool]:
+        found = make_count(children[embed], bind).exists()
+        return found if negated else ~found
+
+    where = [make_condition(condition, node.qualifier, bind, exists) for condition in node.where]
+    where += _links(node)
+    where += [make_count(child, bind).exists() for child in node.children if child.join == "inner"]
+    return select(literal_column("1")).select_from(_source(node)).where(*where)
+
+
+def _conditions(node: ReadNode, bind: Bind) -> list[ColumnElement[bool]]:
+    where = [make_condition(condition, node.qualifier, bind) for condition in node.where]
+    return [*where, *_links(node)]
+
+
+def _links(node: ReadNode) -> list[ColumnElement[bool]]:
+    equalities = node.link.equalities if node.link is not None else ()
+    return [
+        literal_column(quote(*pair.one, pair.column)).bool_op("=")(
+            literal_column(quote(*pair.other, pair.other_column))
+        )
+        for pair in equalities
+    ]
+
+
+def make_output(output: Output, qualifier: Qualifier, bind: Bind) -> Expression:
+    """One column of the select list, named as the answer shows it."""
+    expression = make_operand(output.operand, qualifier, bind)
+    if output.operand.name == "*" and output.aggregate is None and not output.operand.whole_row:
         return expression
     if output.cast is not None:
         expression = cast_to(expression, output.cast)
-    if output.aggregate is not None:
-        expression = getattr(func, output.aggregate)(expression)
-    if output.aggregate_cast is not None:
-        expression = cast_to(expression, output.aggregate_cast)
+    expression = _aggregate(expression, output.aggregate, output.aggregate_cast)
+    key = output.alias
+    if key is None:
+        key = output.aggregate or output.operand.name
     # An empty name has no label in SQLAlchemy; PostgreSQL itself is to refuse it.
-    return expression.label(name(output.key)) if output.key else literal_column(quote(""))
+    return expression.label(name(key)) if key else literal_column(quote(""))
 
 
-def _group(node: ReadNode, lookup: Lookup, bind: Bind) -> list[Expression]:
-    if not any(output.aggregate for output in node.select):
+def _aggregate(expression: Expression, function: str | None, cast: str | None) -> Expression:
+    if function is not None:
+        expression = getattr(func, function)(expression)
+        if cast is not None:
+            expression = cast_to(expression, cast)
+    return expression
+
+
+def _group(node: ReadNode, bind: Bind) -> list[Expression]:
+    """Grouping terms: all that is not aggregated, if anything is (reference 2.5)."""
+    spreads = [output for output in node.children_outputs if isinstance(output, SpreadOutput)]
+    hoisted = any(column.aggregate for output in spreads for column in output.columns)
+    if not hoisted and not any(output.aggregate for output in node.select):
         return []
-    return [
-        literal_column(quote(output.key))
-        if output.alias is not None or output.operand.path or output.operand.formatter
-        else make_operand(output.operand, lookup, bind)
+    terms: list[Expression] = [
+        literal_column(quote(output.alias))
+        if output.alias is not None
+        else make_operand(replace(output.operand, formatter=None), node.qualifier, bind)
         for output in node.select
         if output.aggregate is None
     ]
+    for output in node.children_outputs:
+        if isinstance(output, EmbedOutput):
+            terms.append(literal_column(quote(output.key)))
+        else:
+            plain = (column for column in output.columns if column.aggregate is None)
+            terms += (literal_column(quote(output.embed, column.alias or column.name)) for column in plain)
+    return terms
 
 
 def make_body(body: Body, source: CTE, row: Subquery) -> Expression:
