@@ -3,11 +3,12 @@
 A request is two pure halves around one transaction.
 """
 
+import time
 from dataclasses import replace
 
 from proxy.database.connection import Database, Transaction
 from proxy.database.snapshot import EngineSnapshot
-from proxy.engine.auth import find_role
+from proxy.engine.auth.claims import identify
 from proxy.engine.edge import answer_preflight, finish
 from proxy.engine.parse.request import parse_request
 from proxy.engine.plan.read import make_read_plan
@@ -40,12 +41,14 @@ async def answer(request: Request, snapshot: EngineSnapshot, database: Database)
 
 async def _answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
     options, schema = snapshot.options, snapshot.schema
-    role = find_role(request, options)
+    identity = identify(request, options, time.time())
     wanted = parse_request(request, options)
     if wanted.resource != "relation" or wanted.action != "read":
         raise Unsupported(f"{wanted.action} of {wanted.resource}")
     plan = make_read_plan(wanted, schema, options)
-    session = make_session(request, options, plan.schema, role, {}, plan.timezone)
+    session = make_session(
+        request, identity, options, schema, namespace=plan.schema, read_only=True, timezone=plan.timezone
+    )
     async with database.begin(session) as transaction:
         rows = await _read(plan.shape, session, transaction, database)
         check_rows(plan, rows)

@@ -100,7 +100,7 @@ class Database:
         """
         mode = "READ ONLY" if session.read_only else "READ WRITE"
         async with self._connection(authenticated=session.role != self._options.db_anon_role) as connection:
-            await connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED {mode}")
+            await connection.execute(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}")
             calls = ", ".join(
                 f"set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(session.settings))
             )

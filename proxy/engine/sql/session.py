@@ -1,13 +1,18 @@
-"""What is set for the transaction of a request. Source: PostgREST 14, reference 10.6."""
+"""What is set for the transaction of a request. Source: PostgREST 14, reference 10.6 and 10.7."""
 
 import json
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxy.config import EngineConfig
+from proxy.engine.auth.claims import Identity
+from proxy.engine.schema import Function, Schema
 from proxy.engine.sql.elements import quote
 from proxy.errors import Json
 from proxy.messages import Headers, Request
+
+_ISOLATION = "default_transaction_isolation"
+_LEVELS = ("repeatable read", "serializable")
 
 Settings: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -20,23 +25,29 @@ class Session:
     search_path: str
     role: str
     read_only: bool
+    isolation: str = "READ COMMITTED"
     pre_request: str | None = None
 
 
 def make_session(
     request: Request,
+    identity: Identity,
     options: EngineConfig,
-    schema: str,
-    role: str,
-    claims: dict[str, Json],
-    timezone: str | None,
+    schema: Schema,
+    *,
+    namespace: str,
+    read_only: bool,
+    timezone: str | None = None,
+    function: Function | None = None,
 ) -> Session:
-    """The session of a read as ``role`` with the JWT's ``claims``, in ``schema``."""
-    path = ", ".join(quote(part) for part in (schema, *options.db_extra_search_path))
+    """The session of a request of ``identity`` in the schema ``namespace``, calling ``function`` or none."""
+    path = ", ".join(quote(part) for part in (namespace, *options.db_extra_search_path))
+    of_role = schema.role_settings.get(identity.role, ())
     settings = [
         ("search_path", path),
-        ("role", role),
-        ("request.jwt.claims", _encode({**claims, "role": role})),
+        *((key, value) for key, value in of_role if key != _ISOLATION),
+        ("role", identity.role),
+        ("request.jwt.claims", _encode(identity.claims)),
         ("request.method", request.method),
         ("request.path", request.path.decode("utf-8", "replace")),
         ("request.headers", _encode(_headers(request.headers))),
@@ -44,8 +55,13 @@ def make_session(
     ]
     if timezone is not None:
         settings.append(("timezone", timezone))
+    if function is not None:
+        settings += function.settings
     settings += options.app_settings
-    return Session(tuple(settings), path, role, True, options.db_pre_request)
+    isolation = function.isolation if function is not None else None
+    isolation = isolation or dict(of_role).get(_ISOLATION, "")
+    level = isolation.upper() if isolation.lower() in _LEVELS else "READ COMMITTED"
+    return Session(tuple(settings), path, identity.role, read_only, level, options.db_pre_request)
 
 
 def _encode(value: dict[str, Json]) -> str:

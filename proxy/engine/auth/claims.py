@@ -1,0 +1,83 @@
+"""Check what a token claims, and find whose role it gives. Source: PostgREST 14, reference 10.4 and 10.5."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.config import EngineConfig
+from proxy.engine.auth.keys import read_keys
+from proxy.engine.auth.role import find_role
+from proxy.engine.auth.token import find_token, invalid_token, read_token
+from proxy.errors import ApiError, Json
+from proxy.messages import Request
+
+_SKEW_SECONDS = 30
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The role a request runs as, and the claims it may look at."""
+
+    role: str
+    claims: dict[str, Json]
+
+
+def identify(request: Request, options: EngineConfig, now: float) -> Identity:
+    """Who sent ``request``; ``now`` is in seconds since 1970.
+
+    Raises ApiError PGRST300 to PGRST303.
+    """
+    claims: dict[str, Any] = {}
+    token = find_token(request)
+    if token is not None:
+        if options.jwt_secret is None:
+            raise ApiError(500, "PGRST300", "Server lacks JWT secret")
+        claims = read_token(token, read_keys(options.jwt_secret, options.jwt_secret_is_base64))
+        _check_times(claims, int(now))
+        _check_audience(claims, options.jwt_aud)
+    found = find_role(claims, options.jwt_role_claim_key)
+    role = options.db_anon_role if found is None else _as_text(found.value)
+    if role is None:
+        challenge = ((b"WWW-Authenticate", b"Bearer"),)
+        raise ApiError(401, "PGRST302", "Anonymous access is disabled", headers=challenge)
+    return Identity(role, {**claims, "role": role})
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _check_times(claims: dict[str, Any], now: int) -> None:
+    expires = _read_time(claims, "exp")
+    if expires is not None and expires < now - _SKEW_SECONDS:
+        raise invalid_token("PGRST303", "JWT expired")
+    for name, message in (("nbf", "JWT not yet valid"), ("iat", "JWT issued at future")):
+        starts = _read_time(claims, name)
+        if starts is not None and starts > now + _SKEW_SECONDS:
+            raise invalid_token("PGRST303", message)
+
+
+def _read_time(claims: dict[str, Any], name: str) -> int | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid_token("PGRST303", f"The JWT '{name}' claim must be a number")
+    # A fraction, or a number beyond 64 bits, counts as zero (reference 10.4).
+    if isinstance(value, float) and not value.is_integer():
+        return 0
+    return int(value) if -_LARGEST - 1 <= value <= _LARGEST else 0
+
+
+def _check_audience(claims: dict[str, Any], wanted: str | None) -> None:
+    value = claims.get("aud")
+    if value is None:
+        return
+    audiences = [value] if isinstance(value, str) else value
+    if not isinstance(audiences, list) or not all(isinstance(audience, str) for audience in audiences):
+        raise invalid_token("PGRST303", "The JWT 'aud' claim must be a string or an array of strings")
+    if wanted is not None and audiences and wanted not in audiences:
+        raise invalid_token("PGRST303", "JWT not in audience")
