@@ -1,0 +1,49 @@
+"""The configuration: one YAML text (or PostgREST's own settings) becomes frozen, validated values.
+
+values       What everyone else knows: ``Config`` and its parts, with their defaults.
+kinds        Kinds of scalar: durations, sizes, addresses, ...; what is allowed, and text to value.
+keys         The keys of ``understudy.yaml``: one table for parser, JSON Schema and documentation.
+options      PostgREST's options: the ``engine:`` section's part of that table.
+substitution ``${VAR}`` in values.
+document     YAML text to nodes that know their line; the faults of YAML itself.
+reader       ``read_config``: nodes, checked against the tables, to ``Config``.
+engine       ``read_options``, ``read_standalone``: PostgREST's options from several sources.
+postgrest    ``read_postgrest_conf``: the lines of a ``postgrest.conf``.
+names        Which table or function a key means; ``check_names``.
+change       What a new configuration changes, and what of it has to wait for a restart.
+reference    JSON Schema and ``docs/configuration.md``, made from the tables.
+
+Nothing here reads files, the environment or a clock: those come in as arguments.
+"""
+
+from proxy.config.values import (
+    Address,
+    Compat,
+    Config,
+    EngineConfig,
+    Limits,
+    LogLevel,
+    OpenApiMode,
+    ReadMode,
+    Rule,
+    ShadowConfig,
+    TransactionEnd,
+    UpstreamConfig,
+    WriteMode,
+)
+
+__all__ = [
+    "Address",
+    "Compat",
+    "Config",
+    "EngineConfig",
+    "Limits",
+    "LogLevel",
+    "OpenApiMode",
+    "ReadMode",
+    "Rule",
+    "ShadowConfig",
+    "TransactionEnd",
+    "UpstreamConfig",
+    "WriteMode",
+]

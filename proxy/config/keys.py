@@ -1,0 +1,171 @@
+"""The keys of ``understudy.yaml``: the one table behind the parser, the JSON Schema and the documentation.
+
+A key's default is the default of the field of the same name in the values it is read into.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from proxy.config.kinds import ADDRESS, DURATION, PERCENTAGE, SIZE, UPSTREAM_URL, Key, choice, integer
+from proxy.config.options import OPTIONS, PROXY_OPTIONS
+from proxy.config.values import EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+
+LATER = "a setting that this version does not have yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A mapping in the file.
+
+    ``values`` is the dataclass its keys are read into; with ``named`` the file holds one such mapping for
+    each name. ``refused`` are keys that one may expect here, each with the reason why it is none.
+    """
+
+    name: str
+    help: str
+    keys: tuple[Key, ...]
+    values: type[Any]
+    named: str = ""
+    refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+TOP_KEYS = (
+    Key("listen", ADDRESS, "Where clients connect: the address that was PostgREST's.", restart=True),
+    Key(
+        "admin",
+        ADDRESS,
+        "Where operators connect: metrics and health. Never reachable through `listen`.",
+        restart=True,
+    ),
+    Key("workers", integer(1, 256), "Processes that share `listen`.", restart=True),
+)
+
+RULE_KEYS = (
+    Key(
+        "reads",
+        choice("upstream", "shadow", "engine", later=("canary",)),
+        "What answers GET, HEAD and read-only function calls: `upstream` alone; the upstream, with a second "
+        "opinion from the engine (`shadow`); or the `engine`, with the upstream for what it cannot answer.",
+    ),
+    Key(
+        "writes",
+        choice("upstream", later=("rehearse", "engine")),
+        "What answers everything that writes.",
+    ),
+    Key(
+        "sample",
+        PERCENTAGE,
+        "The share of reads that is mirrored while `reads` is `shadow`; in other modes it waits.",
+    ),
+)
+_RULE_REFUSED = MappingProxyType({"share": LATER, "verify": LATER})
+
+SECTIONS = (
+    Section(
+        "upstream",
+        "The real PostgREST. Leave the section out when it is gone: the engine then serves alone, and the "
+        "default of `reads` is `engine`.",
+        (
+            Key(
+                "url",
+                UPSTREAM_URL,
+                "Where PostgREST listens. A path is put before that of every request.",
+                restart=True,
+            ),
+            Key(
+                "connect_timeout",
+                DURATION,
+                "How long a connection may take to be made; then 503.",
+                restart=True,
+            ),
+            Key("timeout", DURATION, "How long the upstream may be silent; then 504.", restart=True),
+            Key("connections", integer(1, 65536), "The most connections to the upstream.", restart=True),
+            Key(
+                "idle_timeout",
+                DURATION,
+                "When an unused connection is closed. Keep it shorter than PostgREST's own 30 s.",
+                restart=True,
+            ),
+        ),
+        UpstreamConfig,
+    ),
+    Section(
+        "engine",
+        "PostgREST's own options, by its own names, as in `postgrest.conf`. What is left out is taken from "
+        "the `PGRST_*` variables by PostgREST's rules, then from its defaults; libpq's `PG*` variables "
+        "complete `db-uri`. Lists are texts with commas, or YAML lists. An empty text means *not set* (for "
+        "`db-extra-search-path`: no extra schemas). `app.settings.NAME` is passed on to SQL.",
+        PROXY_OPTIONS,
+        EngineConfig,
+        refused=MappingProxyType(
+            {
+                **{
+                    key.name: "an option of an engine without proxy (here: `listen`, `admin`)"
+                    for key in OPTIONS
+                    if key.alone
+                },
+                "admin-server-config-enabled": "an option of PostgREST 12 that the engine does not have",
+                "jwt-cache-max-lifetime": "an option of PostgREST 12 and 13 that the engine does not have",
+                "log-query": "an option of PostgREST's log that the engine does not have",
+            }
+        ),
+    ),
+    Section(
+        "defaults",
+        "What holds for every table and function that does not say otherwise.",
+        RULE_KEYS,
+        Rule,
+        refused=_RULE_REFUSED,
+    ),
+    Section(
+        "tables",
+        "Tables and views by name, or `schema.name` where the name alone fits more than one. Names may hold "
+        'dots and spaces: put them in quotes as YAML needs it (`"odd name"`). A key is compared with whole '
+        "names, with and without their schema, and must fit exactly one.",
+        RULE_KEYS,
+        Rule,
+        named="table",
+        refused=_RULE_REFUSED,
+    ),
+    Section(
+        "functions",
+        "Functions (`/rpc/NAME`), in the same way.",
+        RULE_KEYS,
+        Rule,
+        named="function",
+        refused=_RULE_REFUSED,
+    ),
+    Section(
+        "shadow",
+        "What mirroring may cost. What does not fit is shed at once, and counted.",
+        (
+            Key("queue", integer(1, 1_000_000), "The most reads that wait for the engine."),
+            Key("queue_bytes", SIZE, "The most memory that waiting reads may take."),
+            Key(
+                "concurrency",
+                integer(1, 1000),
+                "The most reads that the engine answers at once.",
+                restart=True,
+            ),
+            Key("timeout", DURATION, "How long the engine may take for one read."),
+            Key("max_body", SIZE, "The largest answer that is compared."),
+        ),
+        ShadowConfig,
+        refused=MappingProxyType({"budget": LATER}),
+    ),
+    Section(
+        "limits",
+        "What the front door accepts; the defaults are no lower than PostgREST's own.",
+        (
+            Key("line", SIZE, "The longest request line.", restart=True),
+            Key("headers", SIZE, "The longest head, all header lines together.", restart=True),
+            Key("header_count", integer(1, 100_000), "The most header lines.", restart=True),
+            Key("body", SIZE, "The largest request body; without it, any size is passed on."),
+        ),
+        Limits,
+    ),
+)
+
+TOP_REFUSED = MappingProxyType(dict.fromkeys(("compare", "guard", "ledger", "readiness", "redact"), LATER))

@@ -1,0 +1,258 @@
+"""Keys, and kinds of scalar: what a value may look like in words, as text to value and back, as JSON Schema.
+
+A kind's ``read`` takes the text of one scalar and raises ``ValueError`` for anything else; what is then
+told to the operator is the kind's ``allowed``.
+"""
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from proxy.config.values import Address
+
+JsonSchema = Mapping[str, Any]
+
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_SECONDS = {
+    "ms": Decimal("0.001"),
+    "s": Decimal(1),
+    "m": Decimal(60),
+    "h": Decimal(3600),
+    "d": Decimal(86400),
+}
+_BYTES = {
+    "B": 1,
+    "kB": 1000,
+    "KB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "KiB": 1024,
+    "MiB": 1024**2,
+    "GiB": 1024**3,
+}
+_DURATION = re.compile(rf"({_NUMBER})\s*({'|'.join(_SECONDS)})?")
+_SIZE = re.compile(rf"({_NUMBER})\s*({'|'.join(_BYTES)})?")
+_PERCENTAGE = re.compile(rf"({_NUMBER})\s*%?")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
+_LONGEST_DURATION = 86400
+_LARGEST_SIZE = 2**63 - 1
+
+
+class OutOfRange(ValueError):
+    """The text says a value of the right type, which is too small or too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of scalar.
+
+    ``allowed`` is for people; ``read`` makes the value of a text, or raises ``ValueError``; ``show``
+    writes a value as it would stand in the file. ``secret`` values are never repeated to anyone.
+    ``lenient`` kinds are those for which PostgREST takes the default when it cannot parse a text.
+    """
+
+    allowed: str
+    read: Callable[[str], Any]
+    schema: JsonSchema
+    show: Callable[[Any], str] = str
+    secret: bool = False
+    lenient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the file, or one option of PostgREST.
+
+    ``alias`` is an older name; ``restart`` says that a change waits for the next start; ``alone`` marks
+    the options that only an engine without a proxy has. ``allow_empty``: an empty text is a value.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    alias: str = ""
+    restart: bool = False
+    alone: bool = False
+    alias_wins: bool = False
+    allow_empty: bool = False
+
+    @property
+    def field(self) -> str:
+        """The name of the field that holds the value."""
+        return self.name.replace("-", "_")
+
+
+def read_duration(text: str) -> float:
+    """Seconds of ``2s``, ``500ms``, ``10m``, ``1.5h``, ``1d``, or of a plain number of seconds."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError
+    seconds = float(Decimal(match[1]) * _SECONDS[match[2] or "s"])
+    if not 0 < seconds <= _LONGEST_DURATION:
+        raise OutOfRange
+    return seconds
+
+
+def show_duration(seconds: float) -> str:
+    """``seconds`` with the largest unit that keeps it a whole number; the inverse of ``read_duration``."""
+    amount = Decimal(repr(seconds))
+    for unit in ("d", "h", "m", "s", "ms"):
+        count = amount / _SECONDS[unit]
+        if count == count.to_integral_value():
+            return f"{int(count)}{unit}"
+    return f"{amount:f}s"
+
+
+def read_size(text: str) -> int:
+    """Bytes of ``64MiB``, ``1MB``, ``1.5GiB`` and the like, rounded down, or of a plain number of bytes."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError
+    # Exact arithmetic would allocate what a thousand digits ask for; a float only gets imprecise.
+    if not 1 <= float(match[1]) * _BYTES[match[2] or "B"] < _LARGEST_SIZE:
+        raise OutOfRange
+    return int(Decimal(match[1]) * _BYTES[match[2] or "B"])
+
+
+def show_size(size: int) -> str:
+    """``size`` with the largest binary unit that keeps it a whole number; the inverse of ``read_size``."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size >= _BYTES[unit] and size % _BYTES[unit] == 0:
+            return f"{size // _BYTES[unit]}{unit}"
+    return f"{size}B"
+
+
+def read_percentage(text: str) -> float:
+    """A share between 0 and 100 of ``25``, ``0.5`` or ``25%``."""
+    match = _PERCENTAGE.fullmatch(text)
+    if match is None:
+        raise ValueError
+    if not 0 <= float(match[1]) <= 100:
+        raise OutOfRange
+    return float(match[1])
+
+
+def read_address(text: str) -> Address:
+    """Host and port of ``host:port``; an IPv6 host stands in brackets (RFC 3986, section 3.2.2)."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError
+    host, port = match[1], int(match[2])
+    if host.startswith("["):
+        host = str(ipaddress.IPv6Address(host[1:-1]))
+    if port > 65535:
+        raise OutOfRange
+    return Address(host, port)
+
+
+def show_address(address: Address) -> str:
+    """``address`` as written in the file."""
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def read_upstream_url(text: str) -> str:
+    """An ``http`` or ``https`` URL of scheme, host, port and perhaps a path, without a final slash."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError
+    if "@" in parts.netloc or re.search(r"[^!-~]|[?#]", text):
+        raise ValueError
+    if parts.port == 0 or parts.netloc.endswith(":"):
+        raise OutOfRange
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def read_integer(text: str) -> int:
+    """A whole number, with white space around it."""
+    if re.fullmatch(r"\s*-?[0-9]+\s*", text) is None:
+        raise ValueError
+    return int(text)
+
+
+def show_number(number: float) -> str:
+    """``number`` without a needless fraction."""
+    return str(int(number)) if math.isfinite(number) and number == int(number) else repr(number)
+
+
+def integer(minimum: int, maximum: int | None = None, *, unit: str = "", lenient: bool = False) -> Kind:
+    """A whole number between two bounds, both inclusive; ``unit`` is for people."""
+
+    def read(text: str) -> int:
+        number = read_integer(text)
+        if number < minimum or (maximum is not None and number > maximum):
+            raise OutOfRange
+        return number
+
+    bounds = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+    schema: dict[str, Any] = {"type": "integer", "minimum": minimum}
+    if maximum is not None:
+        schema["maximum"] = maximum
+    text_schema = {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}
+    words = f"a whole number{' of ' + unit if unit else ''}, {bounds}"
+    return Kind(words, read, {"anyOf": [schema, text_schema]}, show_number, lenient=lenient)
+
+
+def choice(*values: str, later: tuple[str, ...] = ()) -> Kind:
+    """One of ``values``. ``later`` are the ones that the design promises and this version lacks."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError
+        return text
+
+    allowed = ", ".join(values)
+    if later:
+        allowed += f" ({' and '.join(later)} {'is' if len(later) == 1 else 'are'} not built yet)"
+    numbers = [int(value) for value in values if value.isdecimal()]
+    return Kind(allowed, read, {"enum": [*values, *numbers]})
+
+
+DURATION = Kind(
+    "a duration such as 500ms, 2s, 10m or 1h (a plain number is seconds), more than 0 and at most 1d",
+    read_duration,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST_DURATION},
+            {"type": "string", "pattern": rf"^(?=.*[1-9]){_NUMBER}\s*({'|'.join(_SECONDS)})?$"},
+        ]
+    },
+    show_duration,
+)
+SIZE = Kind(
+    f"a size such as 512KiB, 64MiB or 1MB (a plain number is bytes; units: {', '.join(_BYTES)}), at least 1",
+    read_size,
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 1},
+            {"type": "string", "pattern": rf"^(?=.*[1-9]){_NUMBER}\s*({'|'.join(_BYTES)})?$"},
+        ]
+    },
+    show_size,
+)
+PERCENTAGE = Kind(
+    "a percentage from 0 to 100",
+    read_percentage,
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 100},
+            {"type": "string", "pattern": rf"^{_NUMBER}\s*%?$"},
+        ]
+    },
+    show_number,
+)
+ADDRESS = Kind(
+    "host:port, such as 0.0.0.0:3000 or [::1]:3000, with a port from 0 to 65535 (0: any free one)",
+    read_address,
+    {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"},
+    show_address,
+)
+UPSTREAM_URL = Kind(
+    "http://host:port or https://host:port, perhaps with a path, without a user or a query",
+    read_upstream_url,
+    {"type": "string", "pattern": r"^https?://[^\s/?#@]*[^\s/?#@:](/[^\s?#]*)?$"},
+)

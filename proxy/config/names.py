@@ -1,0 +1,48 @@
+"""Which table or function a key of the file means, given what the schema cache knows."""
+
+from collections.abc import Iterable, Set
+from typing import TypeAlias
+
+from proxy.config.reader import ConfigFile, did_you_mean
+from proxy.errors import Problem
+
+QualifiedName: TypeAlias = tuple[str, str]
+
+
+def find_names(key: str, names: Iterable[QualifiedName]) -> tuple[QualifiedName, ...]:
+    """The names that ``key`` can mean, as ``schema.name`` or as ``name`` alone.
+
+    One means found; none, that it does not exist; several, that it is ambiguous. Schemas and names may
+    hold dots, so the key is compared with whole names and never split.
+    """
+    return tuple(name for name in sorted(names) if key in (name[1], ".".join(name)))
+
+
+def check_names(
+    file: ConfigFile, relations: Set[QualifiedName], functions: Set[QualifiedName]
+) -> tuple[Problem, ...]:
+    """The tables and functions of ``file`` that do not exist, are ambiguous or stand there twice."""
+    return (
+        *_check_section(file, "tables", file.config.tables, relations),
+        *_check_section(file, "functions", file.config.functions, functions),
+    )
+
+
+def _check_section(
+    file: ConfigFile, section: str, keys: Iterable[str], names: Set[QualifiedName]
+) -> Iterable[Problem]:
+    seen: dict[QualifiedName, str] = {}
+    for key in keys:
+        place = file.place(section, key)
+        matches = find_names(key, names)
+        if not matches:
+            known = sorted({name for _, name in names})
+            yield place.problem("a name that is not in the schema cache", did_you_mean(key, known))
+        elif len(matches) > 1:
+            yield place.problem("a name in more than one schema", ", ".join(map(".".join, matches)))
+        elif matches[0] in seen:
+            yield place.problem(
+                f"the same {section.removesuffix('s')} as {seen[matches[0]]!r}", "one of the two"
+            )
+        else:
+            seen[matches[0]] = key

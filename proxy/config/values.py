@@ -1,0 +1,143 @@
+"""The configuration as frozen values: what ``understudy.yaml`` and the ``PGRST_*`` settings come to.
+
+Durations are seconds, sizes are bytes, samples are percentages from 0 to 100.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+ReadMode: TypeAlias = Literal["upstream", "shadow", "engine"]
+WriteMode: TypeAlias = Literal["upstream"]
+Compat: TypeAlias = Literal["12", "13", "14"]
+OpenApiMode: TypeAlias = Literal["follow-privileges", "ignore-privileges", "disabled"]
+TransactionEnd: TypeAlias = Literal["commit", "commit-allow-override", "rollback", "rollback-allow-override"]
+LogLevel: TypeAlias = Literal["crit", "error", "warn", "info", "debug"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """The real PostgREST. ``idle_timeout`` is shorter than PostgREST's own keep-alive of 30 s."""
+
+    url: str
+    connect_timeout: float = 2.0
+    timeout: float = 30.0
+    connections: int = 512
+    idle_timeout: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """PostgREST's own options under its own names, dashes as underscores (reference 12.2).
+
+    ``app_settings`` are pairs of full name (``app.settings.quota``) and value, in the order of names.
+    ``jwt_secret`` is the text as configured, or what its ``@file`` holds, not yet decoded from base64.
+    A text may hold lone surrogates where a file or variable was not UTF-8 (``surrogateescape``).
+    """
+
+    db_uri: str = "postgresql://"
+    db_schemas: tuple[str, ...] = ("public",)
+    db_anon_role: str | None = None
+    db_extra_search_path: tuple[str, ...] = ("public",)
+    db_max_rows: int | None = None
+    db_aggregates_enabled: bool = False
+    db_plan_enabled: bool = False
+    db_pre_request: str | None = None
+    db_pre_config: str | None = None
+    db_config: bool = True
+    db_root_spec: str | None = None
+    db_tx_end: TransactionEnd = "commit"
+    db_hoisted_tx_settings: tuple[str, ...] = (
+        "statement_timeout",
+        "plan_filter.statement_cost_limit",
+        "default_transaction_isolation",
+    )
+    db_prepared_statements: bool = True
+    db_channel: str = "pgrst"
+    db_channel_enabled: bool = True
+    db_pool: int = 10
+    db_pool_acquisition_timeout: float = 10.0
+    db_pool_max_idletime: float = 30.0
+    db_pool_max_lifetime: float = 1800.0
+    db_pool_automatic_recovery: bool = True
+    jwt_secret: str | None = None
+    jwt_secret_is_base64: bool = False
+    jwt_aud: str | None = None
+    jwt_role_claim_key: str = ".role"
+    jwt_cache_max_entries: int = 1000
+    app_settings: tuple[tuple[str, str], ...] = ()
+    log_level: LogLevel = "error"
+    openapi_mode: OpenApiMode = "follow-privileges"
+    openapi_security_active: bool = False
+    openapi_server_proxy_uri: str | None = None
+    server_host: str = "!4"
+    server_port: int = 3000
+    server_unix_socket: str | None = None
+    server_unix_socket_mode: int = 0o660
+    server_cors_allowed_origins: tuple[str, ...] | None = None
+    server_timing_enabled: bool = False
+    server_trace_header: str | None = None
+    admin_server_host: str | None = None
+    admin_server_port: int | None = None
+    compat: Compat = "14"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a table's or function's reads and writes do now, and the share of reads that is mirrored."""
+
+    reads: ReadMode = "shadow"
+    writes: WriteMode = "upstream"
+    sample: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowConfig:
+    """What the mirror may cost: queue length and bytes, workers, seconds and body size per read."""
+
+    queue: int = 1000
+    queue_bytes: int = 64 * 1024 * 1024
+    concurrency: int = 16
+    timeout: float = 5.0
+    max_body: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the front door accepts. ``line`` is the request line, ``headers`` all header lines together.
+
+    The defaults are no lower than PostgREST's own (its web server takes 50 KiB of request head).
+    """
+
+    line: int = 64 * 1024
+    headers: int = 64 * 1024
+    header_count: int = 1000
+    body: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything, validated. ``tables`` and ``functions`` are keyed as written in the file.
+
+    Without an ``upstream`` the engine serves alone and ``defaults.reads`` is ``engine``.
+    """
+
+    listen: Address = Address("127.0.0.1", 3000)
+    admin: Address = Address("127.0.0.1", 3001)
+    workers: int = 1
+    upstream: UpstreamConfig | None = None
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    defaults: Rule = field(default_factory=Rule)
+    tables: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
+    functions: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
+    shadow: ShadowConfig = field(default_factory=ShadowConfig)
+    limits: Limits = field(default_factory=Limits)

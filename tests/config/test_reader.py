@@ -1,0 +1,307 @@
+"""``understudy.yaml`` to ``Config``: what is accepted, and how faults are told."""
+
+import pytest
+
+from proxy.config import Address, Config, EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+from proxy.config.reader import read_config
+from proxy.errors import ConfigError
+
+UPSTREAM = "upstream: {url: 'http://postgrest:3000'}\n"
+
+WHOLE = """\
+listen: 0.0.0.0:3000
+admin: "[::1]:3001"
+workers: 2
+
+upstream:
+  url: http://postgrest:3000
+  connect_timeout: 500ms
+  timeout: 1m
+
+engine:
+  db-uri: postgresql://authenticator@db/${DATABASE:-app}
+  db-schemas: [dlm, "zoo"]
+  db-anon-role: web_anon
+  db-max-rows: 100
+  app.settings.site: karoo
+  compat: 13
+
+defaults: {reads: shadow, writes: upstream, sample: 50}
+
+tables:
+  storage: {reads: engine}
+  "odd name": {sample: 10}
+  dlm.location: {reads: upstream}
+  migration:
+functions:
+  latest_items: {reads: engine, sample: 5%}
+
+shadow: {queue: 10, queue_bytes: 1MiB, concurrency: 4, timeout: 2s, max_body: 64KiB}
+limits: {line: 8KiB, headers: 16KiB, header_count: 50, body: 10MB}
+"""
+
+
+def config_of(text: str, environ: dict[str, str] | None = None) -> Config:
+    return read_config(text, "understudy.yaml", environ or {}).config
+
+
+def problems_of(text: str, environ: dict[str, str] | None = None) -> list[tuple[int, str, str, str]]:
+    with pytest.raises(ConfigError) as caught:
+        read_config(text, "understudy.yaml", environ or {})
+    assert all(problem.file in ("understudy.yaml", "environment") for problem in caught.value.problems)
+    return [(problem.line, problem.key, problem.found, problem.allowed) for problem in caught.value.problems]
+
+
+def faults_of(text: str, environ: dict[str, str] | None = None) -> list[tuple[int, str, str]]:
+    return [problem[:3] for problem in problems_of(text, environ)]
+
+
+def test_every_key_of_the_file_finds_its_value() -> None:
+    assert config_of(WHOLE) == Config(
+        listen=Address("0.0.0.0", 3000),
+        admin=Address("::1", 3001),
+        workers=2,
+        upstream=UpstreamConfig("http://postgrest:3000", connect_timeout=0.5, timeout=60.0),
+        engine=EngineConfig(
+            db_uri="postgresql://authenticator@db/app",
+            db_schemas=("dlm", "zoo"),
+            db_anon_role="web_anon",
+            db_max_rows=100,
+            app_settings=(("app.settings.site", "karoo"),),
+            compat="13",
+        ),
+        defaults=Rule("shadow", "upstream", 50.0),
+        tables={
+            "storage": Rule("engine", "upstream", 50.0),
+            "odd name": Rule("shadow", "upstream", 10.0),
+            "dlm.location": Rule("upstream", "upstream", 50.0),
+            "migration": Rule("shadow", "upstream", 50.0),
+        },
+        functions={"latest_items": Rule("engine", "upstream", 5.0)},
+        shadow=ShadowConfig(10, 1024**2, 4, 2.0, 64 * 1024),
+        limits=Limits(8 * 1024, 16 * 1024, 50, 10_000_000),
+    )
+
+
+def test_the_lines_of_tables_and_functions_are_kept() -> None:
+    file = read_config(WHOLE, "understudy.yaml", {})
+    assert file.lines["tables", "storage"] == 21
+    assert file.lines["functions", "latest_items"] == 26
+    assert file.place("tables", "storage", "reads").line == 21
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert config_of(UPSTREAM) == Config(upstream=UpstreamConfig("http://postgrest:3000"))
+
+
+def test_sections_may_be_empty() -> None:
+    assert config_of(UPSTREAM + "engine:\ntables:\nshadow: {}\n") == config_of(UPSTREAM)
+
+
+def test_without_an_upstream_the_engine_is_the_default() -> None:
+    config = config_of("tables: {storage: {sample: 10}}")
+    assert config.upstream is None
+    assert config.defaults.reads == config.tables["storage"].reads == "engine"
+
+
+def test_without_an_upstream_nothing_may_ask_for_it() -> None:
+    text = """\
+defaults: {reads: shadow}
+tables:
+  storage: {reads: upstream, writes: upstream}
+  other: {reads: engine}
+"""
+    assert problems_of(text) == [
+        (1, "defaults.reads", "'shadow' without an upstream", "engine"),
+        (3, "tables.storage.reads", "'upstream' without an upstream", "engine"),
+        (3, "tables.storage.writes", "'upstream' without an upstream", "the key left out"),
+    ]
+
+
+def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
+    assert problems_of("upsteam: {url: 'http://a'}\ndefaults: {reads: shadow}\n") == [
+        (
+            1,
+            "upsteam",
+            "an unknown key",
+            "listen, admin, workers, upstream, engine, defaults, tables, functions, shadow, limits"
+            " (did you mean upstream?)",
+        )
+    ]
+
+
+def test_every_problem_is_told_in_the_order_of_lines() -> None:
+    text = """\
+listen: nowhere
+workers: 0
+upstream: {}
+tables:
+  storage: {reads: canary, smaple: 10}
+  location: {sample: 101}
+shadow:
+  timeout: soon
+  queue_bytes: 1 elephant
+"""
+    assert faults_of(text) == [
+        (1, "listen", "'nowhere'"),
+        (2, "workers", "'0'"),
+        (3, "upstream.url", "nothing"),
+        (5, "tables.storage.smaple", "an unknown key"),
+        (5, "tables.storage.reads", "'canary'"),
+        (6, "tables.location.sample", "'101'"),
+        (8, "shadow.timeout", "'soon'"),
+        (9, "shadow.queue_bytes", "'1 elephant'"),
+    ]
+
+
+def test_a_problem_reads_as_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(UPSTREAM + "tables:\n  a.b: {reads: canary}\n", "understudy.yaml", {})
+    assert str(caught.value) == (
+        "understudy.yaml:3: tables.'a.b'.reads: found 'canary';"
+        " allowed: upstream, shadow, engine (canary is not built yet)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("compare: {ignore: []}", "compare"),
+        ("readiness: {confidence: 0.95}", "readiness"),
+        ("guard: {window: 60s}", "guard"),
+        ("ledger: sqlite:///understudy.db", "ledger"),
+        ("redact: {columns: [a.b]}", "redact"),
+        ("shadow: {budget: 10}", "shadow.budget"),
+        ("tables: {storage: {verify: 5}}", "tables.storage.verify"),
+        ("functions: {latest: {share: 5}}", "functions.latest.share"),
+    ],
+)
+def test_settings_of_later_versions_are_refused_not_ignored(line: str, key: str) -> None:
+    assert faults_of(UPSTREAM + line) == [(2, key, "a setting that this version does not have yet")]
+
+
+@pytest.mark.parametrize("writes", ["rehearse", "engine", "shadow"])
+def test_writes_are_the_upstreams(writes: str) -> None:
+    assert problems_of(UPSTREAM + f"defaults: {{writes: {writes}}}") == [
+        (2, "defaults.writes", f"'{writes}'", "upstream (rehearse and engine are not built yet)")
+    ]
+
+
+def test_keys_that_stand_twice_are_refused() -> None:
+    text = (
+        UPSTREAM
+        + "workers: 1\ntables:\n  a: {reads: engine}\n  a: {reads: shadow, reads: engine}\nworkers: 2\n"
+    )
+    assert problems_of(text) == [
+        (5, "tables.a", "the key a second time", "it once; see line 4"),
+        (6, "workers", "the key a second time", "it once; see line 2"),
+    ]
+
+
+def test_yaml_values_are_taken_as_they_are_written() -> None:
+    text = UPSTREAM + "tables: {no: {}, 1.10: {}, null: {}, 2027-01-31: {}}\nengine: {db-anon-role: yes}\n"
+    config = config_of(text)
+    assert list(config.tables) == ["no", "1.10", "null", "2027-01-31"]
+    assert config.engine.db_anon_role == "yes"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("tables: [storage]", (2, "tables", "a list")),
+        ("tables: storage", (2, "tables", "a single value")),
+        ("tables: {storage: engine}", (2, "tables.storage", "a single value")),
+        ("tables: {? [a] : {}}", (2, "tables", "a key that is not text")),
+        ("tables: {'': {}}", (2, "tables", "a key that is not text")),
+        ("tables: {<<: {a: {}}}", (2, "tables", "a merge key (<<)")),
+        ("workers: [1]", (2, "workers", "a list")),
+        ("workers:", (2, "workers", "nothing")),
+        ("workers: {a: 1}", (2, "workers", "a mapping")),
+        ("workers: !!python/object:os.system 1", (2, "workers", "a value with a YAML tag")),
+        ("shadow: !mine {queue: 1}", (2, "shadow", "a YAML tag")),
+        (
+            "engine: {db-schemas: ['a,b']}",
+            (2, "engine.db-schemas", "a list with a comma or nothing in an item"),
+        ),
+        ("engine: {db-schemas: [[a]]}", (2, "engine.db-schemas", "a list")),
+        ("engine: {db-pool: many}", (2, "engine.db-pool", "'many'")),
+        ("engine: {db-config: maybe}", (2, "engine.db-config", "'maybe'")),
+        ("engine: {db-tx-end: never}", (2, "engine.db-tx-end", "'never'")),
+        (
+            "engine: {db-schema: a, db-schemas: b}",
+            (2, "engine.db-schema", "another name of db-schemas, which is here too"),
+        ),
+        ("engine: {app.settings.: a}", (2, "engine.'app.settings.'", "an unknown key")),
+        (
+            "engine: {log-query: true}",
+            (2, "engine.log-query", "an option of PostgREST's log that the engine does not have"),
+        ),
+        (
+            "engine: {server-port: 1}",
+            (2, "engine.server-port", "an option of an engine without proxy (here: `listen`, `admin`)"),
+        ),
+        ("workers: ${COUNT}", (2, "workers", "${COUNT}, a variable that is not set")),
+        ("upstreams: 1\nworkers: 1\nworkers: 1", (2, "upstreams", "an unknown key")),
+    ],
+)
+def test_each_fault_names_line_and_key(line: str, fault: tuple[int, str, str]) -> None:
+    assert faults_of(UPSTREAM + line)[0] == fault
+
+
+def test_variables_are_replaced_in_values_of_every_kind() -> None:
+    environ = {"N": "3", "URL": "http://a:1", "MODE": "engine", "SCHEMA": "dlm", "S": "2s"}
+    config = config_of(
+        "workers: ${N}\nupstream: {url: '${URL}', timeout: '${S}'}\ntables: {a: {reads: '${MODE}'}}\n"
+        "engine: {db-schemas: ['${SCHEMA}', zoo]}\n",
+        environ,
+    )
+    assert config.workers == 3
+    assert config.upstream == UpstreamConfig("http://a:1", timeout=2.0)
+    assert config.tables["a"].reads == "engine"
+    assert config.engine.db_schemas == ("dlm", "zoo")
+
+
+def test_anchors_may_be_used() -> None:
+    config = config_of(UPSTREAM + "tables: {a: &rule {reads: engine}, b: *rule}")
+    assert config.tables["b"] == Rule(reads="engine")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("listen: 0.0.0.0:3001\n", 1),
+        ("listen: 127.0.0.1:4000\nadmin: 0.0.0.0:4000\n", 2),
+        ("listen: '[::]:4000'\nadmin: 127.0.0.1:4000\n", 2),
+    ],
+)
+def test_clients_and_operators_do_not_share_a_port(text: str, place: int) -> None:
+    assert [(line, key) for line, key, *_ in problems_of(text)] == [(place, "admin")]
+
+
+def test_any_free_port_may_be_asked_for_twice() -> None:
+    config = config_of("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n")
+    assert config.listen == config.admin == Address("127.0.0.1", 0)
+
+
+def test_a_file_of_bytes_must_be_utf8() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(b"listen: a:1\nadmin: \xff", "understudy.yaml", {})
+    assert str(caught.value) == "understudy.yaml:2: (file): found the byte 0xFF; allowed: UTF-8 text"
+
+
+def test_the_environment_fills_gaps_in_the_engine_section() -> None:
+    environ = {
+        "PGRST_DB_SCHEMAS": "environment",
+        "PGRST_DB_ANON_ROLE": "anon",
+        "PGRST_SERVER_PORT": "99999",
+        "PGRST_ADMIN_SERVER_PORT": "3000",
+    }
+    engine = config_of(UPSTREAM + "engine: {db-schema: file}", environ).engine
+    assert (engine.db_schemas, engine.db_anon_role) == (("file",), "anon")
+    assert engine.server_port == 3000
+
+
+def test_a_fault_in_the_environment_names_the_variable() -> None:
+    assert problems_of(UPSTREAM, {"PGRST_OPENAPI_MODE": "always"}) == [
+        (0, "PGRST_OPENAPI_MODE", "'always'", "follow-privileges, ignore-privileges, disabled")
+    ]
