@@ -1,0 +1,11 @@
+"""What operators touch. Everything here listens to events, or is asked; nothing decides.
+
+listeners           one event to every listener
+metrics, families   Prometheus
+tally               plain counts per table
+recent              the newest disagreements
+log, scrub          noteworthy events as lines, without secrets
+health              last reload, last schema load, readiness
+lag                 how late the event loop is
+admin               the admin port
+"""

@@ -1,0 +1,107 @@
+"""Whether this process should get traffic, and what an operator must know of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from proxy.events import ConfigReloaded, Event, SchemaLoaded
+from proxy.operate.scrub import scrub
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What readiness depends on. ``upstream_reachable`` is None when there is no upstream."""
+
+    schema_loaded: bool
+    upstream_reachable: bool | None
+    engine_serves: bool
+    """Whether any table's reads are the engine's to answer."""
+    mirrors: bool
+    """Whether any table's reads are to be mirrored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """``problems`` are told whether or not they make the process unready."""
+
+    ready: bool
+    problems: tuple[str, ...] = ()
+
+
+def judge_readiness(condition: Condition) -> Readiness:
+    """Ready is who can answer clients with at least one side.
+
+    Trouble of the mirror, or of an engine that the upstream stands in for, is told and changes nothing;
+    nor does an upstream that is gone, while the engine still serves the tables that are its own.
+    """
+    problems = []
+    upstream_answers = condition.upstream_reachable is True
+    engine_answers = condition.schema_loaded and condition.engine_serves
+    if condition.upstream_reachable is False:
+        problems.append("the upstream cannot be reached")
+    if not condition.schema_loaded:
+        if condition.upstream_reachable is None:
+            problems.append("no schema cache is loaded: the engine cannot answer")
+        elif condition.engine_serves:
+            problems.append("no schema cache is loaded: the upstream answers for the engine")
+        elif condition.mirrors:
+            problems.append("no schema cache is loaded: reads are not mirrored")
+    return Readiness(upstream_answers or engine_answers, tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class LastReload:
+    """What became of the newest configuration. ``at`` is in seconds since 1970."""
+
+    at: float
+    accepted: bool
+    problem: str = ""
+    needs_restart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LastSchemaLoad:
+    """What became of the newest attempt to read the catalog. ``at`` is in seconds since 1970."""
+
+    at: float
+    accepted: bool
+    relations: int = 0
+    problem: str = ""
+
+
+class Health:
+    """A listener that remembers the last reload and the last load of the schema cache."""
+
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
+        """``wall_clock`` gives the time in seconds since 1970."""
+        self._wall_clock = wall_clock
+        self.last_reload: LastReload | None = None
+        self.last_schema_load: LastSchemaLoad | None = None
+
+    def listen(self, event: Event) -> None:
+        """Remember ``event`` if it is one of the two."""
+        now = self._wall_clock()
+        match event:
+            case ConfigReloaded():
+                problem = scrub(event.problem)
+                self.last_reload = LastReload(now, event.accepted, problem, event.needs_restart)
+            case SchemaLoaded():
+                problem = scrub(event.problem)
+                self.last_schema_load = LastSchemaLoad(now, event.accepted, event.relations, problem)
+            case _:
+                pass
+
+
+async def can_connect(url: str, seconds: float = 1.0) -> bool:
+    """Whether something accepts connections at ``url`` (http or https) within ``seconds``."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+            writer.close()
+            await writer.wait_closed()
+    except OSError:
+        return False
+    return True

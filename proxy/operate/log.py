@@ -1,0 +1,148 @@
+"""Log what an operator should notice, through the standard library's logging.
+
+A record is one line of ``key=value`` pairs after the kind of event; the same pairs are the record's
+attribute ``fields``, for formatters that write JSON. Values of answers and of requests are never logged:
+a mismatch is told by its shape and by the paths at which the sides differ (promise 10).
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from proxy.events import (
+    ConfigReloaded,
+    Crashed,
+    Event,
+    FellBack,
+    Judged,
+    ModeChanged,
+    SchemaLoaded,
+    Shed,
+)
+from proxy.operate.scrub import scrub
+from proxy.shadow.shape import read_line_shape
+
+BURST = 5
+"""How many records of one kind are written in one window; the rest are counted in the next record."""
+
+WINDOW_SECONDS = 10.0
+MAX_PATHS = 5
+BARE = re.compile(r"[A-Za-z0-9_.:/@$*%+-]+")
+
+Fields: TypeAlias = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is to be written of one event. ``kind`` is what the rate is limited by."""
+
+    level: int
+    kind: str
+    fields: Fields
+
+
+@dataclass(slots=True)
+class _Window:
+    started: float
+    written: int = 0
+    suppressed: int = 0
+
+
+class EventLog:
+    """A listener that writes noteworthy events to ``logger``, no more than ``burst`` of a kind per window.
+
+    ``clock`` counts seconds.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        clock: Callable[[], float],
+        burst: int = BURST,
+        window_seconds: float = WINDOW_SECONDS,
+    ) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._burst = burst
+        self._window_seconds = window_seconds
+        self._windows: dict[str, _Window] = {}
+
+    def listen(self, event: Event) -> None:
+        """Write ``event`` if it is noteworthy and its kind's rate allows."""
+        record = describe_event(event)
+        if record is None or not self._logger.isEnabledFor(record.level):
+            return
+        now = self._clock()
+        window = self._windows.setdefault(record.kind, _Window(now))
+        suppressed = 0
+        if now - window.started >= self._window_seconds:
+            suppressed = window.suppressed
+            self._windows[record.kind] = window = _Window(now)
+        if window.written >= self._burst:
+            window.suppressed += 1
+            return
+        window.written += 1
+        fields = {**record.fields, "suppressed": suppressed} if suppressed else dict(record.fields)
+        self._logger.log(record.level, "%s", render_line(record.kind, fields), extra={"fields": fields})
+
+
+def describe_event(event: Event) -> Record | None:
+    """What to write of ``event``, or None when it is everyday business."""
+    match event:
+        case Judged(verdict="mismatch"):
+            return Record(logging.WARNING, "mismatch", _mismatch_fields(event))
+        case Judged(verdict="failed"):
+            fields = {
+                "table": event.table,
+                "detail": scrub(event.detail),
+                "shape": read_line_shape(event.request_line),
+            }
+            return Record(logging.WARNING, "failed", fields)
+        case Shed():
+            return Record(logging.WARNING, f"shed_{event.reason}", {"table": event.table})
+        case FellBack():
+            return Record(logging.WARNING, "fell_back", {"table": event.table, "reason": event.reason})
+        case ConfigReloaded(accepted=True):
+            restart = ",".join(event.needs_restart)
+            return Record(logging.INFO, "config_reloaded", {"needs_restart": restart} if restart else {})
+        case ConfigReloaded():
+            return Record(logging.ERROR, "config_refused", {"problem": scrub(event.problem)})
+        case ModeChanged():
+            fields = {"table": event.table, "operation": event.operation}
+            return Record(
+                logging.INFO, "mode_changed", {**fields, "before": event.before, "after": event.after}
+            )
+        case SchemaLoaded(accepted=True):
+            fields_loaded: Fields = {"relations": event.relations, "seconds": round(event.seconds, 3)}
+            return Record(logging.INFO, "schema_loaded", fields_loaded)
+        case SchemaLoaded():
+            return Record(logging.ERROR, "schema_failed", {"problem": scrub(event.problem)})
+        case Crashed():
+            return Record(logging.ERROR, "crashed", {"where": event.where, "problem": scrub(event.problem)})
+        case _:
+            return None
+
+
+def render_line(kind: str, fields: Fields) -> str:
+    """``kind key=value …`` on one line; a value that could be misread is a JSON string."""
+    return " ".join([kind, *(f"{key}={_render_value(value)}" for key, value in fields.items())])
+
+
+def _render_value(value: str | int | float) -> str:
+    text = str(value)
+    return text if BARE.fullmatch(text) else json.dumps(text)
+
+
+def _mismatch_fields(event: Judged) -> Fields:
+    aspects = ",".join(sorted({difference.aspect for difference in event.differences}))
+    paths = " ".join(difference.path for difference in event.differences[:MAX_PATHS] if difference.path)
+    return {
+        "table": event.table,
+        "aspects": aspects,
+        "differences": len(event.differences),
+        "paths": paths,
+        "shape": read_line_shape(event.request_line),
+    }

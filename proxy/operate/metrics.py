@@ -1,0 +1,207 @@
+"""Turn events into Prometheus metrics. A listener; nobody who emits knows of it.
+
+Every child that an alert may look at exists with the value 0 before anything happens: an increase from
+"absent" to 1 is none to Prometheus. They are made at the start and at each load of the schema cache.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from proxy.events import (
+    ConfigReloaded,
+    Crashed,
+    Event,
+    FellBack,
+    Judged,
+    ModeChanged,
+    SchemaLoaded,
+    Served,
+    Shed,
+    SideAnswered,
+    Skipped,
+)
+from proxy.operate.families import (
+    ASPECTS,
+    FALLBACK_REASONS,
+    POOL_STATES,
+    READ_MODES,
+    RESULTS,
+    SHED_REASONS,
+    SIDES,
+    SKIP_REASONS,
+    VERDICTS,
+    WATCHED_CODES,
+    WRITE_MODES,
+    Families,
+    read_code,
+    read_method,
+)
+from proxy.shadow.policy import TableModes
+from proxy.shadow.subject import OTHER
+
+MAX_TABLES = 200
+
+BOTH_ANSWERED = frozenset({"match", "equivalent", "indeterminate", "mismatch", "inconclusive"})
+"""Verdicts that come with two answers and so with a pair of times."""
+
+
+class Queue(Protocol):
+    """The mirror's queue, as far as it is watched."""
+
+    @property
+    def entries(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def oldest_seconds(self) -> float: ...
+    @property
+    def in_flight(self) -> int: ...
+
+
+class Metrics:
+    """A listener that keeps the metrics in ``registry``.
+
+    ``wall_clock`` gives the time in seconds since 1970. A table that once had a label keeps it, so that
+    counters never go backwards; when ``MAX_TABLES`` labels are given away, further tables are ``other``.
+    """
+
+    def __init__(self, wall_clock: Callable[[], float], registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._wall_clock = wall_clock
+        self._families = Families(self.registry)
+        self._tables: set[str] = set()
+        ProcessCollector(registry=self.registry)
+        for result in RESULTS:
+            self._families.config_reloads.labels(result)
+            self._families.schema_loads.labels(result)
+        self._families.config_successful.set(1)
+        self._families.config_timestamp.set(wall_clock())
+        self._add_table(OTHER)
+
+    def set_tables(self, modes: Iterable[TableModes]) -> None:
+        """Make the children of every table, and show the modes in force.
+
+        To be called after each load of the schema cache and each change of the configuration, with the
+        tables that matter most first (``list_modes`` of ``proxy.shadow.policy``).
+        """
+        for table in modes:
+            if table.table not in self._tables:
+                if len(self._tables) > MAX_TABLES:
+                    continue
+                self._add_table(table.table)
+            self._show_mode(table.table, "reads", table.reads)
+            self._show_mode(table.table, "writes", table.writes)
+            self._expect_requests(table)
+
+    def watch_queue(self, queue: Queue) -> None:
+        """Read the queue's gauges from ``queue`` whenever they are asked for, from any thread."""
+        self._families.queue_entries.set_function(lambda: queue.entries)
+        self._families.queue_bytes.set_function(lambda: queue.bytes)
+        self._families.queue_oldest.set_function(lambda: queue.oldest_seconds)
+        self._families.in_flight.set_function(lambda: queue.in_flight)
+
+    def watch_pool(self, count: Callable[[], Mapping[str, int]]) -> None:
+        """Read the pool's gauges from ``count``, which maps states (``POOL_STATES``) to connections."""
+
+        def read(state: str) -> Callable[[], float]:
+            return lambda: count().get(state, 0)
+
+        for state in POOL_STATES:
+            self._families.pool_connections.labels(state).set_function(read(state))
+
+    def observe_lag(self, seconds: float) -> None:
+        """Take note of how late the event loop was."""
+        self._families.loop_lag.observe(seconds)
+
+    def listen(self, event: Event) -> None:
+        """Count ``event``."""
+        families = self._families
+        match event:
+            case Served():
+                self._count_served(event)
+            case SideAnswered():
+                families.side_duration.labels(self._label(event.table), event.side).observe(event.seconds)
+            case Judged():
+                self._count_verdict(event)
+            case Skipped():
+                families.skipped.labels(self._label(event.table), event.reason).inc()
+            case Shed():
+                families.shed.labels(self._label(event.table), event.reason).inc()
+            case FellBack():
+                families.fallbacks.labels(self._label(event.table), event.reason).inc()
+            case ConfigReloaded():
+                families.config_reloads.labels(_result(event.accepted)).inc()
+                families.config_successful.set(event.accepted)
+                if event.accepted:
+                    families.config_timestamp.set(self._wall_clock())
+            case ModeChanged():
+                table = self._label(event.table)
+                if table == event.table:
+                    self._show_mode(table, event.operation, event.after)
+                    families.mode_change.labels(table, event.after).set(self._wall_clock())
+            case SchemaLoaded():
+                families.schema_loads.labels(_result(event.accepted)).inc()
+            case Crashed():
+                families.crashes.inc()
+
+    def _count_served(self, event: Served) -> None:
+        families, table = self._families, self._label(event.table)
+        method, code = read_method(event.method), read_code(event.code)
+        families.requests.labels(table, method, event.mode, event.answered_by, code).inc()
+        families.request_duration.labels(table, event.answered_by).observe(event.seconds)
+        families.overhead.observe(event.overhead_seconds)
+
+    def _count_verdict(self, event: Judged) -> None:
+        families, table = self._families, self._label(event.table)
+        families.verdicts.labels(table, event.verdict).inc()
+        if event.verdict == "mismatch":
+            for aspect in {difference.aspect for difference in event.differences}:
+                families.mismatches.labels(table, aspect).inc()
+        if event.verdict in BOTH_ANSWERED and event.upstream_seconds > 0:
+            ratio = event.engine_seconds / event.upstream_seconds
+            families.latency_ratio.labels(table).observe(ratio)
+
+    def _label(self, table: str) -> str:
+        return table if table in self._tables else OTHER
+
+    def _add_table(self, table: str) -> None:
+        families = self._families
+        self._tables.add(table)
+        for side in SIDES:
+            families.request_duration.labels(table, side)
+            families.side_duration.labels(table, side)
+        families.latency_ratio.labels(table)
+        families.engine_share.labels(table)
+        for verdict in VERDICTS:
+            families.verdicts.labels(table, verdict)
+        for aspect in ASPECTS:
+            families.mismatches.labels(table, aspect)
+        for reason in SKIP_REASONS:
+            families.skipped.labels(table, reason)
+        for reason in SHED_REASONS:
+            families.shed.labels(table, reason)
+        for reason in FALLBACK_REASONS:
+            families.fallbacks.labels(table, reason)
+        for mode in READ_MODES:
+            families.table_mode.labels(table, "reads", mode)
+            families.mode_change.labels(table, mode)
+        for mode in WRITE_MODES:
+            families.table_mode.labels(table, "writes", mode)
+
+    def _expect_requests(self, table: TableModes) -> None:
+        """The children for what a table's reads are likely to come to; the full product would be too many."""
+        side = "engine" if table.reads == "engine" else "upstream"
+        for code in WATCHED_CODES:
+            self._families.requests.labels(table.table, "GET", table.reads, side, code)
+
+    def _show_mode(self, table: str, operation: str, mode: str) -> None:
+        for known in READ_MODES if operation == "reads" else WRITE_MODES:
+            self._families.table_mode.labels(table, operation, known).set(known == mode)
+        if operation == "reads":
+            self._families.engine_share.labels(table).set(mode == "engine")
+
+
+def _result(accepted: bool) -> str:
+    return "success" if accepted else "failure"

@@ -1,0 +1,111 @@
+"""Plain counts per table, so that anyone can check that every read is accounted for (promise 3)."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, get_args
+
+from proxy.events import (
+    Event,
+    FallbackReason,
+    FellBack,
+    Judged,
+    Served,
+    Shed,
+    ShedReason,
+    Skipped,
+    SkipReason,
+    Verdict,
+)
+
+WRITE_REASON: SkipReason = "method"
+"""The reason that is given for what is no read, and that therefore stands on the writes' side."""
+
+Counts: TypeAlias = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TableTally:
+    """What became of one table's requests: ``reads = verdicts + skipped + shed + pending``.
+
+    ``skipped`` counts reads only. ``pending`` are reads that are queued or in work; it is below zero for the
+    moment in which a verdict is known and the client's answer is not yet counted.
+    """
+
+    table: str
+    reads: int
+    writes: int
+    verdicts: Counts
+    skipped: Counts
+    shed: Counts
+    fallbacks: Counts
+    engine_served: int
+
+    @property
+    def settled(self) -> int:
+        """The reads of which the end is known."""
+        return sum(self.verdicts.values()) + sum(self.skipped.values()) + sum(self.shed.values())
+
+    @property
+    def pending(self) -> int:
+        """The reads of which the end is not known yet."""
+        return self.reads - self.settled
+
+
+@dataclass(slots=True)
+class _Counts:
+    reads: int = 0
+    writes: int = 0
+    engine_served: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    shed: Counter[str] = field(default_factory=Counter)
+    fallbacks: Counter[str] = field(default_factory=Counter)
+
+
+class Tally:
+    """A listener that counts. Its tables are those of the events, which are names of the schema cache."""
+
+    def __init__(self) -> None:
+        self._tables: defaultdict[str, _Counts] = defaultdict(_Counts)
+
+    def listen(self, event: Event) -> None:
+        """Count ``event``."""
+        match event:
+            case Served():
+                counts = self._tables[event.table]
+                if event.read:
+                    counts.reads += 1
+                    counts.engine_served += event.answered_by == "engine"
+                else:
+                    counts.writes += 1
+            case Judged():
+                self._tables[event.table].verdicts[event.verdict] += 1
+            case Skipped():
+                self._tables[event.table].skipped[event.reason] += 1
+            case Shed():
+                self._tables[event.table].shed[event.reason] += 1
+            case FellBack():
+                self._tables[event.table].fallbacks[event.reason] += 1
+            case _:
+                pass
+
+    def report(self) -> tuple[TableTally, ...]:
+        """The counts of every table that was asked for, by name; every verdict and reason is in them."""
+        return tuple(
+            TableTally(
+                table,
+                counts.reads,
+                counts.writes,
+                _complete(counts.verdicts, get_args(Verdict)),
+                _complete(counts.skipped, [name for name in get_args(SkipReason) if name != WRITE_REASON]),
+                _complete(counts.shed, get_args(ShedReason)),
+                _complete(counts.fallbacks, get_args(FallbackReason)),
+                counts.engine_served,
+            )
+            for table, counts in sorted(self._tables.items())
+        )
+
+
+def _complete(counts: Counter[str], names: "list[str] | tuple[str, ...]") -> Counts:
+    return {name: counts[name] for name in names}

@@ -1,0 +1,7 @@
+"""The second opinion, pure: which requests are mirrored, and what a difference between answers means.
+
+names, subject, policy     which table a request is for, and what its rule says
+shape, query               a request with its literal values taken out
+compare, order             two answers to a verdict
+tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
+"""

@@ -1,0 +1,21 @@
+"""The names in the schema cache: all that the second opinion knows of the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+QualifiedName: TypeAlias = tuple[str, str]
+"""Schema and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the schema cache knows: relations, and functions with whether a POST to them only reads.
+
+    ``schemas`` are the exposed ones, the default first; there are none while no schema cache is loaded.
+    """
+
+    schemas: tuple[str, ...] = ()
+    relations: frozenset[QualifiedName] = frozenset()
+    functions: Mapping[QualifiedName, bool] = field(default_factory=lambda: MappingProxyType({}))

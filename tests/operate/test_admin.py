@@ -1,0 +1,124 @@
+"""The admin port."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from proxy.events import ConfigReloaded, Event, Judged, SchemaLoaded, Served
+from proxy.operate.admin import AdminSources, make_admin
+from proxy.operate.health import Condition, Health
+from proxy.operate.listeners import join_listeners
+from proxy.operate.metrics import Metrics
+from proxy.operate.tally import Tally
+from proxy.shadow.policy import TableModes
+
+
+@dataclass
+class Port:
+    """The admin port with everything behind it."""
+
+    condition: Condition = field(default_factory=lambda: Condition(True, True, False, True))
+    metrics: Metrics = field(default_factory=lambda: Metrics(wall_clock=lambda: 7.0))
+    tally: Tally = field(default_factory=Tally)
+    health: Health = field(default_factory=lambda: Health(wall_clock=lambda: 7.0))
+    client: Any = None
+
+    def emit(self, event: Event) -> None:
+        join_listeners(self.metrics.listen, self.tally.listen, self.health.listen)(event)
+
+    async def get_condition(self) -> Condition:
+        return self.condition
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[Port]:
+    made = Port()
+    sources = AdminSources(
+        made.metrics.registry,
+        made.tally,
+        made.health,
+        lambda: (TableModes("storage", "shadow", "upstream"),),
+        made.get_condition,
+    )
+    async with TestClient(TestServer(make_admin(sources))) as client:
+        made.client = client
+        yield made
+
+
+async def test_live_says_so(port: Port) -> None:
+    response = await port.client.get("/live")
+    assert response.status == 200
+    assert (await response.json())["live"] is True
+
+
+async def test_ready_follows_the_condition_and_says_why(port: Port) -> None:
+    response = await port.client.get("/ready")
+    assert (response.status, await response.json()) == (200, {"ready": True, "problems": []})
+    port.condition = Condition(True, False, False, True)
+    response = await port.client.get("/ready")
+    expected = {"ready": False, "problems": ["the upstream cannot be reached"]}
+    assert (response.status, await response.json()) == (503, expected)
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/live", "/ready"])
+async def test_probes_answer_head_too(port: Port, path: str) -> None:
+    assert (await port.client.head(path)).status == 200
+
+
+async def test_metrics_speak_both_formats(port: Port) -> None:
+    plain = await port.client.get("/metrics")
+    assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert "understudy_queue_entries 0.0" in await plain.text()
+    accept = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+    other = await port.client.get("/metrics", headers=accept)
+    assert other.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert (await other.text()).endswith("# EOF\n")
+
+
+async def test_status_tells_modes_tally_and_what_happened_last(port: Port) -> None:
+    port.emit(Served("storage", "GET", "shadow", True, "upstream", 200, 0.1, 0.0))
+    port.emit(Served("storage", "GET", "shadow", True, "upstream", 200, 0.1, 0.0))
+    port.emit(Judged("storage", "match", "GET /storage?token=secret", (), 0.1, 0.1))
+    port.emit(ConfigReloaded(False, "bad: password=hunter2"))
+    port.emit(SchemaLoaded(True, 8, 0.2))
+    response = await port.client.get("/status")
+    status = await response.json()
+    (storage,) = status["tally"]
+    assert (storage["reads"], storage["verdicts"]["match"], storage["settled"], storage["pending"]) == (
+        2,
+        1,
+        1,
+        1,
+    )
+    assert status["modes"] == [{"table": "storage", "reads": "shadow", "writes": "upstream"}]
+    assert status["last_reload"] == {
+        "at": 7.0,
+        "accepted": False,
+        "problem": "bad: password=***",
+        "needs_restart": [],
+    }
+    assert status["last_schema_load"]["relations"] == 8
+    assert (status["ready"], status["schema_loaded"], status["upstream_reachable"]) == (True, True, True)
+    assert "secret" not in json.dumps(status)
+
+
+async def test_status_before_anything_happened(port: Port) -> None:
+    status = await (await port.client.get("/status")).json()
+    assert (status["tally"], status["last_reload"], status["last_schema_load"]) == ([], None, None)
+
+
+@pytest.mark.parametrize("path", ["/", "/storage", "/metrics/", "/%ff"])
+async def test_anything_else_is_not_found_in_json(port: Port, path: str) -> None:
+    response = await port.client.get(path)
+    assert (response.status, await response.json()) == (404, {"error": "Not Found"})
+
+
+async def test_other_methods_are_refused_in_json(port: Port) -> None:
+    response = await port.client.post("/ready")
+    assert (response.status, await response.json()) == (405, {"error": "Method Not Allowed"})
+    assert "GET" in response.headers["Allow"]

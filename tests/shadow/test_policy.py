@@ -1,0 +1,225 @@
+"""Which side answers, what is mirrored, and under which name it is counted."""
+
+import string
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.config import Config, EngineConfig, Rule, UpstreamConfig
+from proxy.messages import Headers, Request
+from proxy.shadow.policy import Decision, Names, TableModes, decide, list_modes
+from proxy.shadow.subject import Subject, label_subject, list_subjects
+
+NAMES = Names(
+    schemas=("dlm", "zoo"),
+    relations=frozenset(
+        {
+            ("dlm", "storage"),
+            ("dlm", "data_item"),
+            ("dlm", "rpc"),
+            ("dlm", "a b/ü"),
+            ("dlm", "other"),
+            ("zoo", "storage"),
+            ("zoo", "animal"),
+            ("hidden", "secret"),
+        }
+    ),
+    functions=MappingProxyType({("dlm", "latest"): True, ("dlm", "drop_all"): False, ("zoo", "feed"): False}),
+)
+UPSTREAM = UpstreamConfig("http://upstream:3000")
+
+
+def configure(
+    defaults: Rule | None = None,
+    tables: dict[str, Rule] | None = None,
+    functions: dict[str, Rule] | None = None,
+    upstream: UpstreamConfig | None = UPSTREAM,
+    root_function: str | None = None,
+) -> Config:
+    return Config(
+        upstream=upstream,
+        defaults=defaults or Rule(),
+        tables=tables or {},
+        functions=functions or {},
+        engine=EngineConfig(db_root_spec=root_function),
+    )
+
+
+def ask(
+    target: bytes, config: Config | None = None, method: str = "GET", headers: Headers = (), roll: float = 0.0
+) -> Decision:
+    return decide(Request(method, target, headers), config or configure(), NAMES, roll)
+
+
+@pytest.mark.parametrize(
+    ("target", "table"),
+    [
+        (b"/storage", "storage"),
+        (b"/storage?id=eq.1", "storage"),
+        (b"/stor%61ge", "storage"),
+        (b"/rpc", "rpc"),
+        (b"/rpc/latest", "rpc/latest"),
+        (b"/rpc/l%61test?x=1", "rpc/latest"),
+        (b"/a%20b%2F%C3%BC", "dlm.a b/ü"),
+        (b"/other", "dlm.other"),
+        (b"/", "other"),
+        (b"", "other"),
+        (b"/storage/", "other"),
+        (b"//storage", "other"),
+        (b"/rpc/", "other"),
+        (b"/rpc/latest/x", "other"),
+        (b"/rpc/storage", "other"),
+        (b"/latest", "other"),
+        (b"/animal", "other"),
+        (b"/secret", "other"),
+        (b"/Storage", "other"),
+        (b"/a+b%2F%C3%BC", "other"),
+        (b"/%zz%ff\xff", "other"),
+    ],
+)
+def test_the_label_is_found_from_the_raw_path_as_postgrest_routes(target: bytes, table: str) -> None:
+    assert ask(target).table == table
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "schema", "table"),
+    [
+        ("GET", b"Accept-Profile", b"zoo", "zoo.storage"),
+        ("HEAD", b"accept-profile", b"zoo", "zoo.storage"),
+        ("OPTIONS", b"Accept-Profile", b"zoo", "zoo.storage"),
+        ("GET", b"Content-Profile", b"zoo", "storage"),
+        ("POST", b"Content-Profile", b"zoo", "zoo.storage"),
+        ("PATCH", b"Content-Profile", b"zoo", "zoo.storage"),
+        ("DELETE", b"Accept-Profile", b"zoo", "storage"),
+        ("GET", b"Accept-Profile", b"dlm", "storage"),
+        ("GET", b"Accept-Profile", b"hidden", "other"),
+        ("GET", b"Accept-Profile", b"ZOO", "other"),
+        ("GET", b"Accept-Profile", b"", "other"),
+    ],
+)
+def test_the_profile_header_of_the_method_chooses_the_schema(
+    method: str, header: bytes, schema: bytes, table: str
+) -> None:
+    assert ask(b"/storage", method=method, headers=((header, schema),)).table == table
+
+
+@given(st.binary(max_size=40), st.sampled_from(["GET", "POST", "X"]), st.binary(max_size=5))
+def test_a_label_is_never_anything_but_a_name_of_the_schema_cache(
+    path: bytes, method: str, profile: bytes
+) -> None:
+    known = {label_subject(subject, NAMES) for subject in list_subjects(NAMES)} | {"other"}
+    headers = ((b"Accept-Profile", profile),) if profile else ()
+    assert ask(b"/" + path, method=method, headers=headers).table in known
+
+
+@given(
+    st.sets(st.tuples(st.sampled_from("ab"), st.text(string.ascii_lowercase + "./", min_size=1, max_size=3)))
+)
+def test_no_two_names_of_the_default_schema_share_a_label(relations: set[tuple[str, str]]) -> None:
+    names = Names(("a", "b"), frozenset(relations))
+    subjects = [subject for subject in list_subjects(names) if subject.schema == "a"]
+    assert len({label_subject(subject, names) for subject in subjects}) == len(subjects)
+
+
+@pytest.mark.parametrize(
+    ("reads", "roll", "serve", "skip"),
+    [
+        ("upstream", 0.0, "upstream", "mode"),
+        ("shadow", 0.0, "upstream", None),
+        ("shadow", 24.9, "upstream", None),
+        ("shadow", 25.0, "upstream", "not_sampled"),
+        ("engine", 0.0, "engine", "mode"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_reads_go_where_the_mode_says_and_are_mirrored_by_the_roll(
+    reads: str, roll: float, serve: str, skip: str | None, method: str
+) -> None:
+    config = configure(tables={"storage": Rule(reads=reads, sample=25.0)})  # type: ignore[arg-type]
+    decision = ask(b"/storage", config, method=method, roll=roll)
+    assert decision == Decision("storage", reads, True, serve, skip)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"])
+def test_writes_go_to_the_upstream_whatever_the_reads_do(method: str) -> None:
+    config = configure(tables={"storage": Rule(reads="engine")})
+    assert ask(b"/storage", config, method=method) == Decision(
+        "storage", "upstream", False, "upstream", "method"
+    )
+
+
+def test_a_post_to_a_function_that_only_reads_is_a_read() -> None:
+    assert ask(b"/rpc/latest", method="POST") == Decision("rpc/latest", "shadow", True, "upstream", None)
+    assert ask(b"/rpc/drop_all", method="POST").skip == "method"
+    assert ask(b"/rpc/unknown", method="POST").skip == "method"
+    assert ask(b"/rpc/drop_all", method="GET").read
+
+
+def test_nothing_is_mirrored_at_a_sample_of_zero_and_all_at_a_hundred() -> None:
+    for roll in (0.0, 50.0, 99.999):
+        assert ask(b"/storage", configure(Rule(sample=0.0)), roll=roll).skip == "not_sampled"
+        assert ask(b"/storage", configure(Rule(sample=100.0)), roll=roll).skip is None
+
+
+def test_what_is_not_in_the_schema_cache_follows_the_defaults_so_that_errors_are_compared() -> None:
+    assert ask(b"/nothing").skip is None
+    assert ask(b"/", configure(Rule(reads="upstream"))).skip == "mode"
+
+
+def test_without_an_upstream_the_engine_answers_everything() -> None:
+    config = configure(upstream=None)
+    assert ask(b"/storage", config) == Decision("storage", "engine", True, "engine", "mode")
+    assert ask(b"/storage", config, method="POST") == Decision("storage", "engine", False, "engine", "mode")
+    assert decide(Request("GET", b"/x"), config, Names(), 0.0).serve == "engine"
+
+
+def test_without_a_schema_cache_the_upstream_answers_everything() -> None:
+    config = configure(Rule(reads="engine"), tables={"storage": Rule(reads="engine")})
+    decision = decide(Request("GET", b"/storage"), config, Names(), 0.0)
+    assert decision == Decision("other", "engine", True, "upstream", "no_schema")
+    assert decide(Request("POST", b"/storage"), config, Names(), 0.0).skip == "method"
+
+
+def test_a_qualified_key_means_that_schema_and_a_bare_one_the_default_schema() -> None:
+    config = configure(
+        tables={"storage": Rule(reads="engine"), "zoo.storage": Rule(reads="upstream")},
+        functions={"latest": Rule(reads="engine")},
+    )
+    zoo = ((b"Accept-Profile", b"zoo"),)
+    assert ask(b"/storage", config).mode == "engine"
+    assert ask(b"/storage", config, headers=zoo).mode == "upstream"
+    assert ask(b"/rpc/latest", config).mode == "engine"
+
+
+def test_a_bare_key_is_not_stretched_to_another_schemas_table_of_that_name() -> None:
+    config = configure(tables={"storage": Rule(reads="engine")})
+    assert ask(b"/storage", config, headers=((b"Accept-Profile", b"zoo"),)).mode == "shadow"
+
+
+def test_a_bare_key_reaches_the_only_schema_that_has_the_name() -> None:
+    config = configure(tables={"animal": Rule(reads="engine")})
+    assert ask(b"/animal", config, headers=((b"Accept-Profile", b"zoo"),)).mode == "engine"
+
+
+def test_a_tables_rule_is_not_a_functions_rule() -> None:
+    assert ask(b"/rpc/latest", configure(tables={"latest": Rule(reads="engine")})).mode == "shadow"
+
+
+def test_the_root_is_the_function_that_db_root_spec_names() -> None:
+    rules = {"latest": Rule(reads="engine")}
+    assert ask(b"/", configure(functions=rules, root_function="latest")).mode == "engine"
+    assert ask(b"/", configure(functions=rules, root_function="any.latest")).table == "rpc/latest"
+
+
+def test_every_name_has_its_modes_listed_and_those_of_the_configuration_come_first() -> None:
+    modes = list_modes(configure(tables={"zoo.storage": Rule(reads="engine")}), NAMES)
+    assert modes[0] == TableModes("zoo.storage", "engine", "upstream")
+    assert modes[-1] == TableModes("other", "shadow", "upstream")
+    assert len(modes) == len(list_subjects(NAMES)) + 1
+    assert list_modes(configure(upstream=None), Names()) == (TableModes("other", "engine", "engine"),)
+
+
+def test_names_outside_the_exposed_schemas_are_no_subjects() -> None:
+    assert Subject("hidden", "secret") not in list_subjects(NAMES)
