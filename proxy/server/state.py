@@ -1,0 +1,41 @@
+"""The one mutable reference of the proxy: which configuration and schema cache are in force."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from proxy.config import Config
+from proxy.database.snapshot import EngineSnapshot
+from proxy.messages import Answer, Request
+from proxy.shadow.policy import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Configuration and schema, taken once at the top of a request and used to its end.
+
+    ``engine`` is None while no schema cache could be loaded.
+    """
+
+    config: Config
+    names: Names
+    engine: EngineSnapshot | None
+
+
+class State:
+    """Holds the snapshot in force. It is replaced whole, never changed."""
+
+    def __init__(self, first: Snapshot) -> None:
+        self._current = first
+
+    @property
+    def current(self) -> Snapshot:
+        return self._current
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Put ``snapshot`` in force for every request that starts from now on."""
+        self._current = snapshot
+
+
+AskEngine: TypeAlias = Callable[[Request, Snapshot], Awaitable[Answer]]
+"""The engine as the server knows it: gives an answer, or raises ``Unsupported``."""
