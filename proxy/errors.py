@@ -1,8 +1,8 @@
 """The hierarchy of what can go wrong, by who is told.
 
 ``ApiError`` is for the client, in PostgREST's shape; ``ConfigError`` for the operator; ``Unsupported``
-says that the engine declines, which is coverage and never a mismatch; ``UpstreamError`` is the
-upstream's silence.
+says that the engine declines, which is coverage and never a mismatch; ``EngineDown`` and
+``UpstreamError`` are a side's silence.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from proxy.messages import Answer, Headers
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | dict[str, Json] | None"
 
 
 class UnderstudyError(Exception):
@@ -52,6 +52,14 @@ class Unsupported(UnderstudyError):
     def __init__(self, feature: str) -> None:
         super().__init__(feature)
         self.feature = feature
+
+
+class EngineDown(UnderstudyError):
+    """The engine cannot reach its database. ``error`` is what to tell a client if nobody else can answer."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class UpstreamError(UnderstudyError):

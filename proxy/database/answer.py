@@ -34,8 +34,9 @@ async def answer(request: Request, snapshot: EngineSnapshot, database: Database)
     try:
         answered = await _answer(request, snapshot, database)
     except (ApiError, RecursionError) as error:
-        rendered = render_error(error if isinstance(error, ApiError) else _TOO_DEEP)
-        answered = replace(rendered, body=b"") if request.method == "HEAD" else rendered
+        answered = render_error(error if isinstance(error, ApiError) else _TOO_DEEP)
+    if request.method == "HEAD":
+        answered = replace(answered, body=b"")
     return finish(answered, request, snapshot.options)
 
 

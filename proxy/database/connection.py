@@ -17,7 +17,7 @@ from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
 from proxy.engine.sql.session import Session
-from proxy.errors import ApiError
+from proxy.errors import ApiError, EngineDown
 
 # Parameters of these types take Python text as it is; all others are cast from text by PostgreSQL.
 _TEXTUAL = frozenset({"text", "varchar"})
@@ -51,23 +51,31 @@ class Transaction:
 
 
 class Database:
-    """The engine's way to PostgreSQL. Connections are made when they are first needed."""
+    """The engine's way to PostgreSQL. Connections are made when they are first needed.
 
-    def __init__(self, options: EngineConfig, *, application_name: str = "understudy") -> None:
-        self._options = options
+    ``read_only`` has the database itself refuse every write, whatever a session asks for.
+    """
+
+    def __init__(
+        self, options: EngineConfig, *, connections: int, application_name: str, read_only: bool = False
+    ) -> None:
+        settings = {"application_name": application_name}
+        if read_only:
+            settings["default_transaction_read_only"] = "on"
+        self._read_only = read_only
         self.pins: dict[tuple[str, str], Pins] = {}
         """By statement and search path, what PostgreSQL infers the parameters to be."""
-        arguments: dict[str, Any] = {
-            "server_settings": {"application_name": application_name},
-            "statement_cache_size": 1024 if options.db_prepared_statements else 0,
-            "max_cached_statement_lifetime": 0,
-            "max_cacheable_statement_size": 0,
-        }
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: asyncpg.connect(options.db_uri, **arguments),
+            async_creator=lambda: asyncpg.connect(
+                options.db_uri,
+                server_settings=settings,
+                statement_cache_size=1024 if options.db_prepared_statements else 0,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
+            ),
             poolclass=AsyncAdaptedQueuePool,
-            pool_size=options.db_pool,
+            pool_size=connections,
             max_overflow=0,
             pool_timeout=options.db_pool_acquisition_timeout,
             pool_recycle=options.db_pool_max_lifetime,
@@ -85,10 +93,10 @@ class Database:
         assert isinstance(pool, AsyncAdaptedQueuePool)
         return {"used": pool.checkedout(), "idle": pool.checkedin()}
 
-    async def load_schema(self) -> Schema:
-        """Read the schema cache. Raises ApiError."""
+    async def load_schema(self, options: EngineConfig) -> Schema:
+        """Read the schema cache. Raises ApiError and EngineDown."""
         async with self._connection(authenticated=True) as connection:
-            schema = await load_schema(connection, self._options)
+            schema = await load_schema(connection, options)
         self.pins.clear()
         return schema
 
@@ -96,10 +104,10 @@ class Database:
     async def begin(self, session: Session) -> AsyncIterator[Transaction]:
         """A transaction with the settings of ``session``; committed at the end, undone on any error.
 
-        Raises ApiError for whatever PostgreSQL or the way to it refuses (reference 9.3 and 9.6).
+        Raises ApiError for what PostgreSQL refuses (reference 9.3), EngineDown when it cannot be reached.
         """
-        mode = "READ ONLY" if session.read_only else "READ WRITE"
-        async with self._connection(authenticated=session.role != self._options.db_anon_role) as connection:
+        mode = "READ ONLY" if session.read_only or self._read_only else "READ WRITE"
+        async with self._connection(authenticated=session.authenticated) as connection:
             await connection.execute(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}")
             calls = ", ".join(
                 f"set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(session.settings))
@@ -127,7 +135,7 @@ class Database:
                     raise
         except PoolTimeout:
             message = "Timed out acquiring connection from connection pool."
-            raise ApiError(504, "PGRST003", message) from None
+            raise EngineDown(ApiError(504, "PGRST003", message)) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             raise translate_fault(error, authenticated=authenticated) from error
 

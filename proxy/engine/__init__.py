@@ -1,1 +1,12 @@
+"""PostgREST in Python, pure: values in, values out, in the order in which a request walks through.
 
+auth/          who is asking: token, claims, role
+parse/         the request as what it asks for; knows no schema
+schema         the schema cache as a value, with relationships and view_origins to derive it
+plan/          what is to be read, every name resolved
+sql/           the plan as one SQLAlchemy Core statement, compiled once per shape
+response       what the database gave, as status, headers and body
+sqlstate       what PostgreSQL refused, as PostgREST tells it
+edge           what lies around every answer: cross-origin and trace headers
+fuzzy          which known name a client may have meant
+"""

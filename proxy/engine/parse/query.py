@@ -9,7 +9,8 @@ from typing import TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from proxy.engine.parse import grammar
-from proxy.engine.parse.parsec import ParseError, Parser, parse
+from proxy.engine.parse.failure import ParseError
+from proxy.engine.parse.parsec import Parser, parse
 from proxy.engine.parse.range import RowRange, combine
 from proxy.engine.parse.syntax import Condition, EmbedPath, Filter, OrderTerm, SelectItem
 from proxy.errors import ApiError

@@ -1,1 +1,10 @@
+"""From an ``ApiRequest`` and a ``Schema`` to a plan, in small passes.
 
+types      plans as values; equal if they differ in literals only
+resolve    fields and conditions against the columns of a relation
+relations  which relation, and which relationship, a name means
+tree       passes that grow the tree: nodes, filters, orders, ranges, relationships
+embed      passes that settle what it puts out: stars, spreads, aggregates
+negotiate  media type and preferences
+read       the passes in their order
+"""

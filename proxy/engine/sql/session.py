@@ -19,11 +19,14 @@ Settings: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The settings of one transaction, in order, and whether the database must hold it read only."""
+    """The settings of one transaction, in order, and whether the database must hold it read only.
+
+    ``authenticated``: the role is not the anonymous one. ``pre_request`` is a function's name, quoted.
+    """
 
     settings: Settings
     search_path: str
-    role: str
+    authenticated: bool
     read_only: bool
     isolation: str = "READ COMMITTED"
     pre_request: str | None = None
@@ -61,7 +64,19 @@ def make_session(
     isolation = function.isolation if function is not None else None
     isolation = isolation or dict(of_role).get(_ISOLATION, "")
     level = isolation.upper() if isolation.lower() in _LEVELS else "READ COMMITTED"
-    return Session(tuple(settings), path, identity.role, read_only, level, options.db_pre_request)
+    return Session(
+        settings=tuple(settings),
+        search_path=path,
+        authenticated=identity.role != options.db_anon_role,
+        read_only=read_only,
+        isolation=level,
+        pre_request=None if options.db_pre_request is None else _quote_function(options.db_pre_request),
+    )
+
+
+def _quote_function(text: str) -> str:
+    namespace, dot, function = text.partition(".")
+    return quote(namespace, function) if dot else quote(text)
 
 
 def _encode(value: dict[str, Json]) -> str:

@@ -1,0 +1,203 @@
+"""The only place where objects are made and joined: one running proxy."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import time
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from proxy.config import Config
+from proxy.config.reader import ConfigFile, read_config
+from proxy.database.answer import answer
+from proxy.database.connection import Database
+from proxy.errors import EngineDown, render_error
+from proxy.events import ConfigReloaded, Event, SchemaLoaded
+from proxy.messages import Answer, Request
+from proxy.operate.admin import AdminSources, make_admin
+from proxy.operate.health import Condition, Health, can_connect
+from proxy.operate.lag import measure_lag
+from proxy.operate.listeners import join_listeners
+from proxy.operate.log import EventLog
+from proxy.operate.metrics import Metrics
+from proxy.operate.recent import Recent
+from proxy.operate.tally import Tally
+from proxy.server.front import FrontDoor
+from proxy.server.handler import Handler
+from proxy.server.mirror import Mirror
+from proxy.server.reload import Reload
+from proxy.server.schema_cache import SchemaCache
+from proxy.server.state import AskEngine, Snapshot, State
+from proxy.server.upstream import Upstream
+from proxy.shadow.policy import Names, TableModes, list_modes
+
+
+def read_named(path: str) -> bytes:
+    """The content of a file that the configuration names by ``@file``. Raises OSError."""
+    return Path(path).read_bytes()
+
+
+def parse_config(content: bytes, path: Path, environ: Mapping[str, str] = os.environ) -> ConfigFile:
+    """The configuration in ``content``; ``path`` is its name in problems. Raises ConfigError."""
+    return read_config(content, str(path), environ, read_named)
+
+
+def asking(database: Database, *, alone: bool = False) -> AskEngine:
+    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer."""
+
+    async def ask(request: Request, snapshot: Snapshot) -> Answer:
+        assert snapshot.engine is not None
+        try:
+            return await answer(request, snapshot.engine, database)
+        except EngineDown as error:
+            if alone:
+                return render_error(error.error)
+            raise
+
+    return ask
+
+
+class Proxy:
+    """One running proxy, from ``open`` to ``close``.
+
+    ``content`` is what ``config`` was read from; with ``path`` the file is watched from then on. The ports
+    are those listened on, chosen by the system where the configuration says 0.
+    """
+
+    def __init__(self, config: Config, *, path: Path | None = None, content: bytes = b"") -> None:
+        self._config = config
+        self._path = path
+        self._content = content
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.state = State(Snapshot(config, Names(), None))
+        self.tally = Tally()
+        self.recent = Recent()
+        self.health = Health(time.time)
+        self.metrics = Metrics(time.time)
+        self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
+        self.emit = join_listeners(
+            self.metrics.listen,
+            self.tally.listen,
+            self.recent.listen,
+            self.health.listen,
+            self._log.listen,
+            self._show_modes,
+        )
+        self.port = 0
+        self.admin_port = 0
+        self.schema_cache: SchemaCache
+        self.reload: Reload | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Listen on both ports. The schema cache is loaded behind open doors. Raises OSError."""
+        config = self._config
+        alone = config.upstream is None
+        serving = self._database(config.engine.db_pool, "understudy")
+        mirroring = self._database(config.shadow.concurrency, "understudy mirror", read_only=True)
+        self.schema_cache = SchemaCache(
+            self.state, serving.load_schema, self.emit, clock=time.monotonic, forgetful=alone
+        )
+        upstream = None if config.upstream is None else Upstream(config.upstream, time.monotonic)
+        if upstream is not None:
+            self._stack.push_async_callback(upstream.close)
+        mirror = Mirror(asking(mirroring), self.emit, concurrency=config.shadow.concurrency)
+        mirror.open()
+        self._stack.push_async_callback(mirror.close)
+        self.metrics.watch_queue(mirror)
+        self.metrics.watch_pool(lambda: serving.connections)
+        self.admin_port = await self._listen_admin()
+        handler = Handler(
+            self.state,
+            upstream,
+            asking(serving, alone=alone),
+            mirror,
+            self.emit,
+            time.monotonic,
+            lambda: random.uniform(0, 100),
+        )
+        door = FrontDoor(handler, config.limits, self.emit)
+        self.port = await door.open(config.listen)
+        self._stack.push_async_callback(door.close)
+        if self._path is not None:
+            self.reload = self._make_reload(self._path)
+            self._spawn("reload", self.reload.watch())
+        self._spawn("schema cache", self.schema_cache.keep())
+        self._spawn("loop lag", measure_lag(self.metrics.observe_lag, time.monotonic, asyncio.sleep))
+        self.emit(ConfigReloaded(True))
+
+    async def close(self) -> None:
+        """Let requests in progress end, account for what is mirrored, close everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    def _database(self, connections: int, name: str, *, read_only: bool = False) -> Database:
+        database = Database(
+            self._config.engine, connections=connections, application_name=name, read_only=read_only
+        )
+        self._stack.push_async_callback(database.close)
+        return database
+
+    async def _listen_admin(self) -> int:
+        sources = AdminSources(
+            self.metrics.registry, self.tally, self.health, self.recent, self._list_modes, self._examine
+        )
+        runner = web.AppRunner(make_admin(sources), access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        address = self._config.admin
+        site = web.TCPSite(runner, address.host, address.port)
+        await site.start()
+        return site.port
+
+    def _make_reload(self, path: Path) -> Reload:
+        return Reload(
+            self.state,
+            self.emit,
+            read=path.read_bytes,
+            parse=lambda content: parse_config(content, path),
+            content=self._content,
+        )
+
+    def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _list_modes(self) -> tuple[TableModes, ...]:
+        snapshot = self.state.current
+        return list_modes(snapshot.config, snapshot.names)
+
+    def _show_modes(self, event: Event) -> None:
+        if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
+            self.metrics.set_tables(self._list_modes())
+
+    async def _examine(self) -> Condition:
+        config = self.state.current.config
+        rules = (config.defaults, *config.tables.values(), *config.functions.values())
+        upstream = config.upstream
+        return Condition(
+            schema_loaded=self.state.current.engine is not None,
+            upstream_reachable=None if upstream is None else await can_connect(upstream.url),
+            engine_serves=upstream is None or any(rule.reads == "engine" for rule in rules),
+            mirrors=any(rule.reads == "shadow" for rule in rules),
+        )

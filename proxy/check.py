@@ -1,0 +1,63 @@
+"""``understudy check``: does the configuration hold against both sides, and what would each table do?"""
+
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from proxy.config import Config
+from proxy.config.names import check_names
+from proxy.config.reader import ConfigFile
+from proxy.database.connection import Database
+from proxy.errors import ApiError, EngineDown
+from proxy.operate.health import can_connect
+from proxy.server.schema_cache import make_names
+from proxy.shadow.policy import Names, list_modes
+
+
+async def report(file: ConfigFile, console: Console | None = None) -> int:
+    """Print the findings. Exit code 0: all is well, 1: a side cannot be reached, 2: names do not exist."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    config = file.config
+    reached = await _check_upstream(config, console)
+    names = await _load_names(config, console)
+    if names is None:
+        return 1
+    problems = check_names(file, names.relations, names.functions.keys())
+    for problem in problems:
+        console.print(f"[red]{problem}[/red]", markup=True)
+    if problems:
+        return 2
+    console.print(_tabulate(config, names))
+    return 0 if reached else 1
+
+
+async def _check_upstream(config: Config, console: Console) -> bool:
+    if config.upstream is None:
+        console.print("upstream: none; the engine answers everything, and nothing verifies it")
+        return True
+    reached = await can_connect(config.upstream.url, config.upstream.connect_timeout)
+    console.print(f"upstream: {'reached' if reached else 'NOT reached'}")
+    return reached
+
+
+async def _load_names(config: Config, console: Console) -> Names | None:
+    database = Database(config.engine, connections=1, application_name="understudy check")
+    started = time.monotonic()
+    try:
+        schema = await database.load_schema(config.engine)
+    except (ApiError, EngineDown) as error:
+        console.print(f"database: NOT read: {error}")
+        return None
+    finally:
+        await database.close()
+    seconds = time.monotonic() - started
+    console.print(f"database: {len(schema.relations)} relations, read in {seconds:.2f} s")
+    return make_names(schema, config.engine)
+
+
+def _tabulate(config: Config, names: Names) -> Table:
+    table = Table("table", "reads", "writes", title="what each table would do")
+    for modes in list_modes(config, names):
+        table.add_row(modes.table, modes.reads, modes.writes)
+    return table
