@@ -3,61 +3,124 @@
 A request is two pure halves around one transaction.
 """
 
+import json
 import time
 from dataclasses import replace
 
 from proxy.database.connection import Database, Transaction
 from proxy.database.snapshot import EngineSnapshot
+from proxy.database.timing import Timing
 from proxy.engine.auth.claims import identify
-from proxy.engine.edge import answer_preflight, finish
+from proxy.engine.edge import add_origin, add_trace, answer_preflight
 from proxy.engine.parse.request import parse_request
-from proxy.engine.plan.read import make_read_plan
-from proxy.engine.plan.types import ReadShape
-from proxy.engine.response import Rows, check_rows, make_response
+from proxy.engine.plan.make import find_target, make_plan, strip_to_count
+from proxy.engine.plan.types import Plan, ReadNode, Shape
+from proxy.engine.response import (
+    Rows,
+    add_estimate,
+    check_rows,
+    make_info,
+    make_plan_response,
+    make_response,
+    needs_estimate,
+)
 from proxy.engine.sql.build import build_statement, collect_values
 from proxy.engine.sql.session import Session, make_session
 from proxy.errors import ApiError, Unsupported, render_error
 from proxy.messages import Answer, Request
 
 _MOST_PINS = 10_000
+_WITHOUT_BODY = (204, 304)
+_CONFLICTS = ("40001", "40P01")
+_MOST_ATTEMPTS = 20
+"""How often a transaction that met another is tried again; PostgREST never stops (reference 0.6)."""
 _TOO_DEEP = ApiError(400, "PGRST100", "The request is nested too deeply")
 
 
 async def answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
     """What PostgREST would answer to ``request``, its errors included.
 
-    Raises Unsupported for what the engine does not do, and nothing else that a request can cause.
+    Raises Unsupported for what the engine does not do, EngineDown when it cannot reach its database, and
+    nothing else that a request can cause.
     """
-    preflight = answer_preflight(request, snapshot.options)
-    if preflight is not None:
-        return preflight
-    try:
-        answered = await _answer(request, snapshot, database)
-    except (ApiError, RecursionError) as error:
-        answered = render_error(error if isinstance(error, ApiError) else _TOO_DEEP)
-    if request.method == "HEAD":
-        answered = replace(answered, body=b"")
-    return finish(answered, request, snapshot.options)
+    options = snapshot.options
+    answered = answer_preflight(request, options)
+    if answered is None:
+        answered = add_origin(await _answer(request, snapshot, database), request, options)
+    return add_trace(answered, request, options)
 
 
 async def _answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
+    timing = Timing(time.perf_counter)
+    try:
+        answered = await _ask(request, snapshot, database, timing)
+        if snapshot.options.server_timing_enabled:
+            answered = replace(answered, headers=(*answered.headers, timing.header()))
+    except (ApiError, RecursionError) as error:
+        answered = render_error(error if isinstance(error, ApiError) else _TOO_DEEP)
+    if request.method == "HEAD" or answered.status in _WITHOUT_BODY:
+        answered = replace(answered, body=b"")
+    return answered
+
+
+async def _ask(request: Request, snapshot: EngineSnapshot, database: Database, timing: Timing) -> Answer:
     options, schema = snapshot.options, snapshot.schema
     identity = identify(request, options, time.time())
+    timing.lap("jwt")
     wanted = parse_request(request, options)
-    if wanted.resource != "relation" or wanted.action != "read":
+    timing.lap("parse")
+    if wanted.resource == "root" or wanted.writes:
         raise Unsupported(f"{wanted.action} of {wanted.resource}")
-    plan = make_read_plan(wanted, schema, options)
+    if wanted.action == "info":
+        return make_info(find_target(wanted, schema, options))
+    plan = make_plan(wanted, schema, options)
+    timing.lap("plan")
     session = make_session(
-        request, identity, options, schema, namespace=plan.schema, read_only=True, timezone=plan.timezone
+        request,
+        identity,
+        options,
+        schema,
+        namespace=plan.schema,
+        read_only=plan.read_only,
+        rollback=plan.rollback,
+        timezone=plan.timezone,
+        function=plan.function,
     )
+    result = await _try(plan, session, database)
+    timing.lap("transaction")
+    if isinstance(result, Rows):
+        return make_response(plan, result, request)
+    return make_plan_response(plan, result)
+
+
+async def _try(plan: Plan, session: Session, database: Database) -> Rows | list[str]:
+    for attempt in range(1, _MOST_ATTEMPTS + 1):
+        try:
+            return await _run(plan, session, database)
+        except ApiError as error:
+            if error.code not in _CONFLICTS or attempt == _MOST_ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _run(plan: Plan, session: Session, database: Database) -> Rows | list[str]:
     async with database.begin(session) as transaction:
-        rows = await _read(plan.shape, session, transaction, database)
+        statement = await _prepare(plan.shape, session, transaction, database)
+        if plan.shape.explain is not None:
+            return await transaction.fetch_lines(*statement)
+        rows = await transaction.fetch(*statement)
         check_rows(plan, rows)
-    return make_response(plan, rows, request)
+        if plan.estimate is not None and needs_estimate(plan, rows):
+            node = strip_to_count(plan.shape.root)
+            rows = add_estimate(plan, rows, await _estimate(node, session, transaction, database))
+        return rows
 
 
-async def _read(shape: ReadShape, session: Session, transaction: Transaction, database: Database) -> Rows:
-    probe = build_statement(shape)
+async def _prepare(
+    plan: Shape | ReadNode, session: Session, transaction: Transaction, database: Database
+) -> tuple[str, list[str]]:
+    """The statement's text and values. PostgreSQL is asked for types once per shape and search path."""
+    probe = build_statement(plan)
     key = (probe.sql, session.search_path)
     pins = database.pins.get(key)
     if pins is None:
@@ -65,4 +128,10 @@ async def _read(shape: ReadShape, session: Session, transaction: Transaction, da
         if len(database.pins) >= _MOST_PINS:
             database.pins.clear()
         database.pins[key] = pins
-    return await transaction.fetch(build_statement(shape, pins).sql, collect_values(shape))
+    return build_statement(plan, pins).sql, collect_values(plan)
+
+
+async def _estimate(node: ReadNode, session: Session, transaction: Transaction, database: Database) -> int:
+    """How many rows the planner expects."""
+    (line,) = await transaction.fetch_lines(*await _prepare(node, session, transaction, database))
+    return int(json.loads(line)[0]["Plan"]["Plan Rows"])

@@ -134,6 +134,14 @@ HANDLERS = """
   WHERE n.nspname = ANY ($1) AND p.pronargs = 1 AND (
     a.typname = 'anyelement'
     OR EXISTS (SELECT FROM pg_class c WHERE c.reltype = a.oid AND c.relkind IN ('r', 'v', 'm', 'f', 'p')))
+  UNION
+  SELECT tn.nspname, t.typname, m.wanted, m.media_type, n.nspname, p.proname
+  FROM media_types m
+  JOIN pg_proc p ON p.prorettype = m.oid
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_type t ON t.oid = m.oid
+  JOIN pg_namespace tn ON tn.oid = t.typnamespace
+  WHERE n.nspname = ANY ($1) AND NOT p.proretset AND p.prokind = 'f'
 """
 
 

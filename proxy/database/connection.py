@@ -24,10 +24,11 @@ _TEXTUAL = frozenset({"text", "varchar"})
 
 
 class Transaction:
-    """One open transaction with its session settings made."""
+    """One open transaction with its session settings made. ``authenticated`` as in its session."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, authenticated: bool) -> None:
         self._connection = connection
+        self._authenticated = authenticated
 
     async def describe(self, sql: str) -> Pins:
         """For each parameter of ``sql`` the type that PostgreSQL infers, None where text will do."""
@@ -44,10 +45,21 @@ class Transaction:
         names = {row["oid"]: row["name"] for row in rows}
         return tuple(names.get(kind.oid) for kind in statement.get_parameters())
 
+    async def fetch_lines(self, sql: str, values: list[str]) -> list[str]:
+        """Run a statement whose rows are one text each."""
+        return [row[0] for row in await self._fetch(sql, values)]
+
     async def fetch(self, sql: str, values: list[str]) -> Rows:
         """Run the statement of a read and give its one row."""
-        total, page, body, headers, status, _ = await self._connection.fetchrow(sql, *values)
+        total, page, body, headers, status, _ = (await self._fetch(sql, values))[0]
         return Rows(total, page, body, headers, status)
+
+    async def _fetch(self, sql: str, values: list[str]) -> Any:
+        try:
+            return await self._connection.fetch(sql, *values)
+        except asyncpg.PostgresWarning as error:
+            # An error raised with a warning's SQLSTATE: asyncpg makes it an exception that cannot travel.
+            raise translate_fault(error, authenticated=self._authenticated) from None
 
 
 class Database:
@@ -67,6 +79,8 @@ class Database:
         """By statement and search path, what PostgreSQL infers the parameters to be."""
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
+            # JSON stays the text that PostgreSQL wrote.
+            json_deserializer=str,
             async_creator=lambda: asyncpg.connect(
                 options.db_uri,
                 server_settings=settings,
@@ -115,8 +129,10 @@ class Database:
             await connection.fetchrow(f"SELECT {calls}", *chain.from_iterable(session.settings))
             if session.pre_request is not None:
                 await connection.execute(f"SELECT {session.pre_request}()")
-            yield Transaction(connection)
-            await connection.execute("COMMIT")
+            yield Transaction(connection, session.authenticated)
+            if session.rollback:
+                await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            await connection.execute("ROLLBACK" if session.rollback else "COMMIT")
 
     @asynccontextmanager
     async def _connection(self, *, authenticated: bool) -> AsyncIterator[Any]:

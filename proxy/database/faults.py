@@ -1,5 +1,7 @@
 """Translate what the driver raises, once, at the border. Source: PostgREST 14, reference 9.3 and 9.6."""
 
+from typing import Any
+
 import asyncpg
 
 from proxy.engine.sqlstate import make_database_error
@@ -8,7 +10,7 @@ from proxy.errors import ApiError, EngineDown
 
 def translate_fault(error: Exception, *, authenticated: bool) -> ApiError | EngineDown:
     """The client's error for a driver's exception. Texts of the operating system stay out of it."""
-    if isinstance(error, asyncpg.PostgresError) and error.sqlstate:
+    if isinstance(error, asyncpg.PostgresError | asyncpg.PostgresWarning) and error.sqlstate:
         texts = str(error.message or ""), error.detail, error.hint
         refusal = make_database_error(error.sqlstate, *texts, authenticated=authenticated)
         return EngineDown(refusal) if _is_fatal(error) else refusal
@@ -17,6 +19,6 @@ def translate_fault(error: Exception, *, authenticated: bool) -> ApiError | Engi
     return EngineDown(ApiError(503, "PGRST000", "Database connection error."))
 
 
-def _is_fatal(error: asyncpg.PostgresError) -> bool:
+def _is_fatal(error: Any) -> bool:
     """Whether the server ended the connection; a function may raise the same SQLSTATEs as mere errors."""
     return error.severity_en in ("FATAL", "PANIC")

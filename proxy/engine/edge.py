@@ -39,19 +39,28 @@ def answer_preflight(request: Request, options: EngineConfig) -> Answer | None:
     headers: list[Header] = [*allowed, (b"Access-Control-Allow-Methods", _ALLOW_METHODS)]
     wanted = request.header(b"access-control-request-headers")
     if wanted is not None:
-        names = [b"Authorization", *(name.strip() for name in wanted.split(b",")), *_ALWAYS_ALLOWED]
-        unique = {name.lower(): name for name in reversed(names) if name}
-        headers.append((b"Access-Control-Allow-Headers", b", ".join(reversed(unique.values()))))
+        names = [b"Authorization", *(name.strip() for name in wanted.split(b","))]
+        given = {name.lower() for name in names}
+        names += (name for name in _ALWAYS_ALLOWED if name.lower() not in given)
+        headers.append((b"Access-Control-Allow-Headers", b", ".join(names)))
     return Answer(200, (*headers, (b"Access-Control-Max-Age", b"86400")))
 
 
-def finish(answer: Answer, request: Request, options: EngineConfig) -> Answer:
-    """``answer`` with the trace header in front and the cross-origin headers behind, where they apply."""
-    headers = answer.headers
-    if options.server_trace_header is not None:
-        name = options.server_trace_header.encode()
-        headers = ((name, request.header(name.lower()) or b""), *headers)
+def add_trace(answer: Answer, request: Request, options: EngineConfig) -> Answer:
+    """``answer`` with the trace header in front, where one is configured."""
+    if options.server_trace_header is None:
+        return answer
+    name = options.server_trace_header.encode()
+    return replace(answer, headers=((name, request.header(name.lower()) or b""), *answer.headers))
+
+
+def add_origin(answer: Answer, request: Request, options: EngineConfig) -> Answer:
+    """``answer`` with the cross-origin headers behind, for an origin that is let in.
+
+    An OPTIONS request that is no preflight gets those of the application only.
+    """
     allowed = _allow_origin(request, options)
-    if allowed is not None:
-        headers = (*headers, *allowed, (b"Access-Control-Expose-Headers", _EXPOSED))
-    return answer if headers is answer.headers else replace(answer, headers=headers)
+    if allowed is None or request.method == "OPTIONS":
+        return answer
+    exposed = (b"Access-Control-Expose-Headers", _EXPOSED)
+    return replace(answer, headers=(*answer.headers, *allowed, exposed))

@@ -2,11 +2,13 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from proxy.engine.parse.query import canonical_query
 from proxy.engine.parse.request import unsatisfiable
-from proxy.engine.plan.types import ReadPlan
+from proxy.engine.plan.types import Plan
+from proxy.engine.schema import Function, Relation
 from proxy.errors import ApiError, render_error
 from proxy.messages import Answer, Header, Headers, Request
 
@@ -31,35 +33,85 @@ class Rows:
     status: str | None
 
 
-def check_rows(plan: ReadPlan, rows: Rows) -> None:
-    """Raises ApiError PGRST116 when a single object was asked for and there is not exactly one row."""
+def check_rows(plan: Plan, rows: Rows) -> None:
+    """Raises ApiError for rows that the client did not allow for: PGRST116, PGRST124."""
     if plan.media.kind == "object" and rows.page != 1:
         message = "Cannot coerce the result to a single JSON object"
         raise ApiError(406, "PGRST116", message, f"The result contains {rows.page} rows")
+    if plan.max_affected is not None and rows.page > plan.max_affected:
+        message = "Query result exceeds max-affected preference constraint"
+        raise ApiError(400, "PGRST124", message, f"The query affects {rows.page} rows")
 
 
-def make_response(plan: ReadPlan, rows: Rows, request: Request) -> Answer:
-    """The answer to a read. Raises ApiError (PGRST111, PGRST112)."""
+def make_response(plan: Plan, rows: Rows, request: Request) -> Answer:
+    """The answer with the rows of a read or a call. Raises ApiError (PGRST111, PGRST112)."""
     status, body = _find_status(plan, rows)
-    headers: list[Header] = [
-        (b"Content-Range", _content_range(plan, rows)),
-        (b"Content-Location", _content_location(request, plan)),
-    ]
-    if request.method != "HEAD":
-        headers.append((b"Content-Length", str(len(body)).encode()))
-    headers.append((b"Content-Type", plan.media.content_type.encode()))
-    if plan.profile:
-        headers.append((b"Content-Profile", plan.schema.encode()))
-    if plan.applied:
-        headers.append((b"Preference-Applied", ", ".join(plan.applied).encode()))
+    applied = _header(b"Preference-Applied", ", ".join(plan.applied)) if plan.applied else ()
+    content = (*_length(request, body), *_content(plan))
+    headers: Headers = ((b"Content-Range", _content_range(plan, rows)),)
+    if plan.function is None:
+        headers = (*headers, (b"Content-Location", _content_location(request, plan)), *content, *applied)
+    elif plan.function.void:
+        status, body, headers = 204, b"", (*headers, *applied)
+    else:
+        headers = (*headers, *applied, *content)
     overridden = _read_status(rows.status)
     raised = _read_headers(rows.headers)
     replaced = {name.lower() for name, _ in raised}
-    kept = [header for header in headers if header[0].lower() not in replaced]
+    kept = (header for header in headers if header[0].lower() not in replaced)
     return Answer(status if overridden is None else overridden, (*kept, *raised), body)
 
 
-def _find_status(plan: ReadPlan, rows: Rows) -> tuple[int, bytes]:
+def needs_estimate(plan: Plan, rows: Rows) -> bool:
+    """Whether the planner's word counts: always for planned, beyond the most rows for estimated."""
+    counted = -1 if rows.total is None else rows.total
+    return plan.estimate == "planned" or plan.max_rows is None or counted > plan.max_rows
+
+
+def add_estimate(plan: Plan, rows: Rows, estimate: int) -> Rows:
+    """``rows`` with the planner's total (reference 4.4)."""
+    counted = rows.total if plan.estimate == "estimated" and rows.total is not None else 0
+    return replace(rows, total=max(counted, estimate))
+
+
+def make_plan_response(plan: Plan, lines: Sequence[str]) -> Answer:
+    """The answer with an execution plan (reference 5.5)."""
+    body = "".join(f"{line}\n" for line in lines).encode()
+    return Answer(200, (*_header(b"Content-Length", str(len(body))), *_content(plan)), body)
+
+
+def make_info(target: Relation | Function | None) -> Answer:
+    """What OPTIONS tells of a relation, a function or, for None, the root (reference 8.5)."""
+    match target:
+        case Relation():
+            allowed = ["OPTIONS,GET,HEAD"]
+            allowed += ["POST"] if target.insertable else []
+            allowed += ["PUT"] if target.insertable and target.updatable and target.key else []
+            allowed += ["PATCH"] if target.updatable else []
+            allowed += ["DELETE"] if target.deletable else []
+            text = ",".join(allowed)
+        case Function():
+            text = "OPTIONS,POST" if target.volatility == "volatile" else "OPTIONS,GET,HEAD,POST"
+        case _:
+            text = "OPTIONS,GET,HEAD"
+    origin = (b"Access-Control-Allow-Origin", b"*")
+    return Answer(200, (*_header(b"Content-Length", "0"), origin, *_header(b"Allow", text)))
+
+
+def _header(name: bytes, value: str) -> Headers:
+    return ((name, value.encode()),)
+
+
+def _length(request: Request, body: bytes) -> Headers:
+    return () if request.method == "HEAD" else _header(b"Content-Length", str(len(body)))
+
+
+def _content(plan: Plan) -> Headers:
+    profile = _header(b"Content-Profile", plan.schema) if plan.profile else ()
+    return (*_header(b"Content-Type", plan.media.content_type), *profile)
+
+
+def _find_status(plan: Plan, rows: Rows) -> tuple[int, bytes]:
     # A handler may give nothing, and bytes where its type is based on bytea.
     body = rows.body.encode() if isinstance(rows.body, str) else rows.body or b""
     if rows.total is None:
@@ -71,14 +123,14 @@ def _find_status(plan: ReadPlan, rows: Rows) -> tuple[int, bytes]:
     return (206 if rows.page < rows.total else 200), body
 
 
-def _content_range(plan: ReadPlan, rows: Rows) -> bytes:
+def _content_range(plan: Plan, rows: Rows) -> bytes:
     first = plan.rows.first
     some = rows.page > 0 and rows.total != 0
     shown = f"{first}-{first + rows.page - 1}" if some else "*"
     return f"{shown}/{'*' if rows.total is None else rows.total}".encode()
 
 
-def _content_location(request: Request, plan: ReadPlan) -> bytes:
+def _content_location(request: Request, plan: Plan) -> bytes:
     query = canonical_query(request.query)
     name = plan.shape.root.name
     return f"/{name}{'?' if query else ''}{query}".encode()

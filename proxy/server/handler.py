@@ -315,9 +315,7 @@ class Handler:
                 max(0.0, seconds - upstream - engine),
             )
         )
-        if visit.code == 499:
-            pass
-        elif visit.answer_head is not None:
+        if visit.answer_head is not None:
             self._tell(SideAnswered(decision.table, "upstream", upstream))
         elif visit.answered_by == "engine":
             self._tell(SideAnswered(decision.table, "engine", engine))

@@ -184,7 +184,6 @@ def standard_reason(status: int) -> bytes:
 def _sort_out(section: bytes) -> Fields:
     lines: list[bytes] = []
     headers: list[Header] = []
-    names: list[bytes] = []
     coding = None
     place = 0
     length = None
@@ -219,11 +218,10 @@ def _sort_out(section: bytes) -> Fields:
                 expects_continue |= value.lower() == b"100-continue"
         lines.append(line)
         headers.append((name, value))
-        names.append(key)
     if coding is not None and length is not None:
         raise BadMessage("both Transfer-Encoding and Content-Length")
     if dropped := options - HOP_BY_HOP - _FRAMING - {b"close"}:
-        kept = [index for index, name in enumerate(names) if name not in dropped]
+        kept = [index for index, (name, _) in enumerate(headers) if name.lower() not in dropped]
         place = sum(index < place for index in kept)
         lines = [lines[index] for index in kept]
         headers = [headers[index] for index in kept]

@@ -60,10 +60,21 @@ class Upstream:
             # Only HTTP/1.0 does without; what is sent on is HTTP/1.1 (RFC 9112, section 3.2).
             section = b"Host: %b\r\n%b" % (self._authority, section)
         start = b"%b%b\r\n" % (line, section)
+        upload = head.has_body and not body.complete
+        if head.has_body and not upload:
+            data = body.take()
+            if head.chunked:
+                data = frame_chunk(data) + LAST_CHUNK if data else LAST_CHUNK
+            start += data
         again = False
         while True:
             connection, kept = await self._acquire(fresh=again)
-            answer = self._ask(connection, head, start, body, interim)
+            answer = connection.ask(head.method, start, interim)
+            if upload:
+                sending = _send_body(connection, answer, body, chunked=head.chunked)
+                answer.upload = asyncio.get_running_loop().create_task(sending)
+            else:
+                connection.request_sent()
             try:
                 await answer.wait_head()
             except UpstreamRefused:
@@ -84,29 +95,6 @@ class Upstream:
             self._sweeper = None
         for connection in tuple(self._open):
             connection.abort()
-
-    def _ask(
-        self,
-        connection: Connection,
-        head: RequestHead,
-        start: bytes,
-        body: RequestBody,
-        interim: TakeInterim,
-    ) -> UpstreamAnswer:
-        if not head.has_body:
-            answer = connection.ask(head.method, start, interim)
-            connection.request_sent()
-        elif body.complete:
-            data = body.take()
-            if head.chunked:
-                data = frame_chunk(data) + LAST_CHUNK if data else LAST_CHUNK
-            answer = connection.ask(head.method, start + data, interim)
-            connection.request_sent()
-        else:
-            answer = connection.ask(head.method, start, interim)
-            upload = _send_body(connection, answer, body, chunked=head.chunked)
-            answer.upload = asyncio.get_running_loop().create_task(upload)
-        return answer
 
     def _take_idle(self) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - self._config.idle_timeout

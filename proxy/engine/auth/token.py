@@ -13,6 +13,7 @@ from proxy.messages import Request
 _ALGORITHMS = frozenset(
     {"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
+_LARGEST_EXPONENT = 1024
 _BASE64URL = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -87,9 +88,21 @@ def _read_header(raw: bytes) -> tuple[str, str | None]:
     return algorithm, key_id if isinstance(key_id, str) else None
 
 
+def _keep_first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+def _read_number(text: str) -> int | float:
+    """A number as PostgREST shows it again: whole ones without an exponent, however they were written."""
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    shift = int(exponent or "0") - len(fraction)
+    return int(whole + fraction) * 10**shift if 0 <= shift <= _LARGEST_EXPONENT else float(text)
+
+
 def _read_object(raw: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(raw.decode())
+        value = json.loads(raw.decode(), parse_float=_read_number, object_pairs_hook=_keep_first)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeAlias, cast
 
 from proxy.engine.parse.range import parse_integer
 
@@ -15,7 +15,7 @@ _KNOWN = {
     "handling": ("strict", "lenient"),
 }
 
-T = TypeVar("T")
+Count: TypeAlias = Literal["exact", "planned", "estimated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Preferences:
 
     resolution: str | None = None
     returning: str | None = None
-    count: str | None = None
+    count: Count | None = None
     transaction: str | None = None
     missing: str | None = None
     handling: str | None = None
@@ -56,7 +56,7 @@ def parse_preferences(values: Iterable[bytes]) -> Preferences:
     return Preferences(
         resolution=found.get("resolution"),
         returning=found.get("return"),
-        count=found.get("count"),
+        count=cast("Count | None", found.get("count")),
         transaction=found.get("tx"),
         missing=found.get("missing"),
         handling=found.get("handling"),

@@ -9,13 +9,14 @@ from urllib.parse import unquote_to_bytes
 
 from proxy.config import EngineConfig
 from proxy.engine.parse.media import JSON, MediaType, parse_accept, parse_media_type
+from proxy.engine.parse.payload import Payload, parse_payload
 from proxy.engine.parse.preferences import Preferences, parse_preferences
 from proxy.engine.parse.query import QueryParameters, parse_query
 from proxy.engine.parse.range import ALL_ROWS, NO_ROWS, RowRange, intersect, parse_range_header
 from proxy.errors import ApiError
 from proxy.messages import Request, find_headers
 
-Action: TypeAlias = Literal["read", "create", "upsert", "update", "delete", "info"]
+Action: TypeAlias = Literal["read", "call", "create", "upsert", "update", "delete", "info"]
 Resource: TypeAlias = Literal["root", "relation", "function"]
 
 _RELATION_ACTIONS: dict[str, Action] = {
@@ -27,7 +28,7 @@ _RELATION_ACTIONS: dict[str, Action] = {
     "DELETE": "delete",
     "OPTIONS": "info",
 }
-_FUNCTION_ACTIONS: dict[str, Action] = {"GET": "read", "HEAD": "read", "POST": "create", "OPTIONS": "info"}
+_FUNCTION_ACTIONS: dict[str, Action] = {"GET": "read", "HEAD": "read", "POST": "call", "OPTIONS": "info"}
 _ROOT_ACTIONS: dict[str, Action] = {"GET": "read", "HEAD": "read", "OPTIONS": "info"}
 
 
@@ -50,7 +51,7 @@ class ApiRequest:
     preferences: Preferences
     accept: tuple[MediaType, ...]
     content_type: MediaType
-    body: bytes
+    payload: Payload | None = None
 
     @property
     def writes(self) -> bool:
@@ -70,7 +71,11 @@ def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
     action = _act(request.method, resource)
     parameters = parse_query(request.query, resource == "function" and action == "read")
     rows = _root_rows(request, parameters)
-    content_type = request.header(b"content-type")
+    content_type = _read_content_type(request)
+    payload = None
+    if action in ("call", "create", "upsert", "update"):
+        columns = None if action == "upsert" else parameters.columns
+        payload = parse_payload(request.body, content_type, columns, function=resource == "function")
     return ApiRequest(
         method=request.method,
         action=action,
@@ -82,8 +87,8 @@ def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
         rows=rows,
         preferences=preferences,
         accept=parse_accept(request.header(b"accept")),
-        content_type=JSON if content_type is None else parse_media_type(content_type.decode("latin-1")),
-        body=request.body,
+        content_type=content_type,
+        payload=payload,
     )
 
 
@@ -126,6 +131,11 @@ def _act(method: str, resource: Resource) -> Action:
     if method not in actions:
         raise ApiError(405, "PGRST117", f"Unsupported HTTP method: {method}")
     return actions[method]
+
+
+def _read_content_type(request: Request) -> MediaType:
+    value = request.header(b"content-type")
+    return JSON if value is None else parse_media_type(value.decode("latin-1"))
 
 
 def _root_rows(request: Request, parameters: QueryParameters) -> RowRange:

@@ -6,5 +6,6 @@ relations  which relation, and which relationship, a name means
 tree       passes that grow the tree: nodes, filters, orders, ranges, relationships
 embed      passes that settle what it puts out: stars, spreads, aggregates
 negotiate  media type and preferences
-read       the passes in their order
+call       which function, and how its arguments reach it
+make       the passes in their order
 """

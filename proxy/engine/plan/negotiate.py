@@ -6,61 +6,80 @@ Source: PostgREST 14, reference 5.1 to 5.4 and 8.1.
 from proxy.config import EngineConfig
 from proxy.engine.parse.media import JSON, MediaType, parse_media_type
 from proxy.engine.parse.preferences import Preferences
-from proxy.engine.plan.types import Body, CsvBody, CustomBody, JsonBody, ReadNode
-from proxy.engine.schema import QualifiedName, Schema
-from proxy.errors import ApiError, Unsupported
+from proxy.engine.plan.types import Body, CsvBody, CustomBody, GeoJsonBody, JsonBody, ReadNode
+from proxy.engine.schema import Function, QualifiedName, Schema
+from proxy.errors import ApiError
 
 
 def choose_body(
-    accept: tuple[MediaType, ...], root: ReadNode, schema: Schema, options: EngineConfig
+    accept: tuple[MediaType, ...],
+    root: ReadNode,
+    schema: Schema,
+    options: EngineConfig,
+    function: Function | None = None,
 ) -> tuple[Body, MediaType]:
     """The body for the best acceptable media type that can be produced, and how it is labelled.
 
-    Raises ApiError PGRST107 when there is none.
+    ``function`` is the one that gives the rows, if one does. Raises ApiError PGRST107 when nothing fits.
     """
     for media in accept:
-        found = _produce(media, root, schema, options)
+        if media.kind == "plan":
+            found = _produce_plan(media, root, schema, options, function)
+        else:
+            found = _produce(media, root, schema, function)
         if found is not None:
             return found
     names = ", ".join(media.name for media in accept)
     raise ApiError(406, "PGRST107", f"None of these media types are available: {names}")
 
 
-def _produce(
-    media: MediaType, root: ReadNode, schema: Schema, options: EngineConfig
+def _produce_plan(
+    media: MediaType, root: ReadNode, schema: Schema, options: EngineConfig, function: Function | None
 ) -> tuple[Body, MediaType] | None:
+    if not options.db_plan_enabled or media.plan_of is None:
+        return None
+    found = _produce(media.plan_of, root, schema, function)
+    return None if found is None else (found[0], media)
+
+
+def _produce(
+    media: MediaType, root: ReadNode, schema: Schema, function: Function | None
+) -> tuple[Body, MediaType] | None:
+    scalar = function is not None and function.scalar
+    single = function is not None and function.single
     match media.kind:
         case "object":
-            return JsonBody(single=True, stripped=media.stripped), media
+            return JsonBody(single=True, stripped=media.stripped, scalar=scalar and single), media
         case "array":
-            return JsonBody(stripped=True), media
-        case "plan":
-            if options.db_plan_enabled:
-                raise Unsupported("plan output")
-            return None
-    custom = _find_handler(media, root, schema)
+            return JsonBody(single=single, stripped=True, scalar=scalar), media
+    custom = _find_handler(media, root, schema, function)
     if custom is not None:
         return custom
     match media.kind:
         case "json" | "any":
-            return JsonBody(), JSON
+            return JsonBody(single=single, scalar=scalar), JSON
         case "csv":
             return CsvBody(), media
         case "geojson":
-            raise Unsupported("GeoJSON output")
+            return GeoJsonBody(), media
         case _:
             return None
 
 
-def _find_handler(media: MediaType, root: ReadNode, schema: Schema) -> tuple[Body, MediaType] | None:
-    """A function of the database for this relation (only under the default select), or for any."""
+def _find_handler(
+    media: MediaType, root: ReadNode, schema: Schema, function: Function | None
+) -> tuple[Body, MediaType] | None:
+    """A function of the database for these rows (only under the default select), or for any."""
+    scalar = function is not None and function.scalar and function.single
     keys: list[tuple[QualifiedName | None, str]] = [(None, media.name)]
     if len(root.select) == 1 and root.select[0].operand.name == "*" and not root.children:
-        keys = [(root.relation, "*/*"), (root.relation, media.name), *keys]
-    for key in keys:
-        handler = schema.handlers.get(key)
+        relation = root.relation if function is None else (function.schema, root.name)
+        keys = [(relation, "*/*"), (relation, media.name), *keys]
+    for owner, name in keys:
+        handler = schema.handlers.get((owner, name))
         if handler is not None:
-            return CustomBody(handler.function, key[0]), parse_media_type(handler.media_type)
+            target = None if scalar else owner
+            return CustomBody(handler.function, target, scalar), parse_media_type(handler.media_type)
     return None
 
 
@@ -79,13 +98,30 @@ def accept_timezone(preferences: Preferences, schema: Schema) -> str | None:
     return preferences.timezone if preferences.timezone in schema.timezones else None
 
 
-def name_applied(preferences: Preferences, schema: Schema, options: EngineConfig) -> tuple[str, ...]:
-    """The preferences a read honours, in the order in which the answer names them."""
-    override = options.db_tx_end.endswith("allow-override")
+def accept_transaction(preferences: Preferences, options: EngineConfig) -> str | None:
+    """The end of the transaction that the client asks for, if it may."""
+    return preferences.transaction if options.db_tx_end.endswith("allow-override") else None
+
+
+def wants_rollback(preferences: Preferences, options: EngineConfig) -> bool:
+    """Whether the transaction is to be undone at its end (reference 0.6)."""
+    asked = accept_transaction(preferences, options)
+    return asked == "rollback" or (asked is None and options.db_tx_end.startswith("rollback"))
+
+
+def name_applied(
+    preferences: Preferences, schema: Schema, options: EngineConfig, *, affecting: bool = False
+) -> tuple[str, ...]:
+    """The preferences that are honoured, in the order in which the answer names them.
+
+    ``affecting``: the number of rows that may be affected is one of them.
+    """
+    limited = affecting and preferences.strict
     given = (
         ("count", preferences.count),
-        ("tx", preferences.transaction if override else None),
+        ("tx", accept_transaction(preferences, options)),
         ("handling", preferences.handling),
         ("timezone", accept_timezone(preferences, schema)),
+        ("max-affected", preferences.max_affected if limited else None),
     )
     return tuple(f"{name}={value}" for name, value in given if value is not None)

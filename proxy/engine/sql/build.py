@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from proxy.engine.plan.types import ReadShape, Value, walk_values
+from proxy.engine.plan.types import Explain, ReadNode, Shape, Value, walk_values
 from proxy.engine.sql.elements import DIALECT, Slot
-from proxy.engine.sql.read import make_read
+from proxy.engine.sql.read import make_count, make_statement
 
 Pins: TypeAlias = tuple[str | None, ...]
 """For each parameter the type it is cast to from text, or None to leave it as PostgreSQL infers it."""
@@ -21,25 +21,42 @@ class Statement:
 
 
 @lru_cache(maxsize=2048)
-def build_statement(shape: ReadShape, pins: Pins | None = None) -> Statement:
-    """The statement for ``shape``. Without ``pins`` it is fit to be described, not to be run:
+def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Statement:
+    """The statement for a shape; for a bare node one that asks how many rows of it the planner expects.
+    Without ``pins`` it is fit to be described, not to be run:
 
-    values reach PostgREST's statements untyped, and what type PostgreSQL gives them decides results and
-    error texts. So PostgreSQL is asked once per shape, and the types it names are pinned from then on.
+       values reach PostgREST's statements untyped, and what type PostgreSQL gives them decides results and
+       error texts. So PostgreSQL is asked once per shape, and the types it names are pinned from then on.
     """
-    slots: dict[int, Slot] = {}
-    for value in walk_values(shape):
-        number = len(slots) + 1
-        slots.setdefault(id(value), Slot(number, None if pins is None else pins[number - 1]))
+    slots = _number(plan, pins)
 
     def bind(value: Value) -> Slot:
         return slots[id(value)]
 
-    pinned = [slot for slot in slots.values() if slot.pin is not None]
-    compiled = make_read(shape, bind, pinned).compile(dialect=DIALECT)
-    return Statement(str(compiled), len(slots))
+    if isinstance(plan, ReadNode):
+        return Statement(
+            f"EXPLAIN (FORMAT JSON) {make_count(plan, bind).compile(dialect=DIALECT)}", len(slots)
+        )
+    pinned = [slot for slot in slots.values() if slot.pin is not None and plan.explain is None]
+    compiled = make_statement(plan, bind, pinned).compile(dialect=DIALECT)
+    return Statement(_explain(plan.explain) + str(compiled), len(slots))
 
 
-def collect_values(shape: ReadShape) -> list[str]:
-    """The literals of ``shape``, in the order of the statement's parameters; a NUL ends a literal."""
-    return [value.text.partition("\0")[0] for value in walk_values(shape)]
+def _number(plan: Shape | ReadNode, pins: Pins | None) -> dict[int, Slot]:
+    slots: dict[int, Slot] = {}
+    for value in walk_values(plan):
+        number = len(slots) + 1
+        slots.setdefault(id(value), Slot(number, None if pins is None else pins[number - 1]))
+    return slots
+
+
+def _explain(explain: Explain | None) -> str:
+    if explain is None:
+        return ""
+    parts = ["FORMAT JSON" if explain.json else "FORMAT TEXT", *map(str.upper, explain.options)]
+    return f"EXPLAIN ({', '.join(parts)}) "
+
+
+def collect_values(plan: Shape | ReadNode) -> list[str]:
+    """The literals of ``plan``, in the order of the statement's parameters; a NUL ends a literal."""
+    return [value.text.partition("\0")[0] for value in walk_values(plan)]

@@ -3,9 +3,10 @@
 Every identifier goes through the dialect's own quoting and every value is a ``Slot``.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, cast, literal_column, types
+from sqlalchemy import ColumnElement, FromClause, Select, cast, literal_column, types
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -13,6 +14,9 @@ from sqlalchemy.sql.elements import quoted_name
 
 # With a named style the compiler neither doubles percent signs nor searches its own text for parameters.
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
 class Slot(ColumnElement[Any]):
@@ -48,6 +52,48 @@ class RowsOf(FromClause):
         self.argument = argument
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One argument of a call, by name or by position."""
+
+    name: str | None
+    value: ColumnElement[Any]
+    variadic: bool = False
+
+
+class FunctionCall(FromClause):
+    """A function to select from; a ``scalar`` one gives its value as the column ``pgrst_scalar``.
+
+    ``beside``: its arguments come from what stands before it in the same FROM.
+    """
+
+    inherit_cache = False
+    named_with_column = False
+
+    def __init__(
+        self, function: str, given: tuple[Given, ...], label: str, *, scalar: bool, beside: bool = False
+    ) -> None:
+        self.function = function
+        self.given = given
+        self.label = label
+        self.scalar = scalar
+        self.beside = beside
+
+
+class Recordset(FromClause):
+    """``function(argument) AS _(name type, …)``: rows out of JSON."""
+
+    inherit_cache = False
+    named_with_column = False
+
+    def __init__(
+        self, function: str, argument: ColumnElement[Any], columns: tuple[tuple[str, str], ...]
+    ) -> None:
+        self.function = function
+        self.argument = argument
+        self.columns_with_types = columns
+
+
 class _Verbatim(types.UserDefinedType[Any]):
     """A type by the name that PostgreSQL is to read."""
 
@@ -69,6 +115,24 @@ def _compile_slot(element: Slot, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(RowsOf)
 def _compile_rows_of(element: RowsOf, compiler: SQLCompiler, **options: Any) -> str:
     return f"{element.function}({compiler.process(element.argument)})"
+
+
+@compiles(FunctionCall)
+def _compile_function_call(element: FunctionCall, compiler: SQLCompiler, **options: Any) -> str:
+    parts = []
+    for given in element.given:
+        variadic = "VARIADIC " if given.variadic else ""
+        named = "" if given.name is None else f"{quote(given.name)} := "
+        parts.append(f"{variadic}{named}{compiler.process(given.value)}")
+    call = f"{element.function}({', '.join(parts)})"
+    lateral = "LATERAL " if element.beside else ""
+    return f"{lateral}{f'(SELECT {call} pgrst_scalar)' if element.scalar else call} {element.label}"
+
+
+@compiles(Recordset)
+def _compile_recordset(element: Recordset, compiler: SQLCompiler, **options: Any) -> str:
+    columns = ", ".join(f"{quote(name)} {type_name}" for name, type_name in element.columns_with_types)
+    return f"{element.function}({compiler.process(element.argument)}) AS _({columns})"
 
 
 @compiles(Call)

@@ -1,13 +1,13 @@
-"""The one statement of a read: rows in a common table expression, the body made from them by PostgreSQL.
+"""The one statement of a request: rows in a common table expression, the body made from them by PostgreSQL.
 
 Source: PostgREST 14, reference 2.1 (shape), 2.5 (grouping), 2.7 (CSV).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, column, func, literal_column, select, table
+from sqlalchemy import CTE, ColumnElement, FromClause, column, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, Subquery
 
@@ -17,15 +17,17 @@ from proxy.engine.plan.types import (
     CsvBody,
     CustomBody,
     EmbedOutput,
+    GeoJsonBody,
     JsonBody,
     NoBody,
     Operand,
     Output,
     ReadNode,
-    ReadShape,
+    Shape,
     SpreadColumn,
     SpreadOutput,
 )
+from proxy.engine.sql.call import make_call_rows
 from proxy.engine.sql.conditions import (
     Bind,
     Expression,
@@ -34,9 +36,7 @@ from proxy.engine.sql.conditions import (
     make_operand,
     make_order,
 )
-from proxy.engine.sql.elements import Call, RowsOf, Slot, cast_to, every_column, name, quote
-
-Rows: TypeAlias = Select[*tuple[Any, ...]]
+from proxy.engine.sql.elements import Call, Rows, RowsOf, Slot, cast_to, every_column, name, quote
 
 _SOURCE = "pgrst_source"
 _ROW = "_postgrest_t"
@@ -45,25 +45,38 @@ _ROW = "_postgrest_t"
 _NEWLINE = "'\n'"
 
 
-def make_read(shape: ReadShape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
+def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
     """The statement for ``shape``: total, page size, body, response headers, response status.
 
     ``pinned`` are the parameters that are cast from text.
     """
-    source = make_rows(shape.root, bind).cte(_SOURCE)
-    row = select(literal_column("*")).select_from(source).subquery(_ROW)
+    if shape.call is None:
+        source = make_rows(shape.root, bind).cte(_SOURCE)
+        row = select(literal_column("*")).select_from(source).subquery(_ROW)
+    else:
+        source = make_call_rows(shape.call, bind).cte(_SOURCE)
+        row = make_rows(shape.root, bind).subquery(_ROW)
     total: Expression = literal_column("null::bigint")
     if shape.count:
-        counted = make_count(shape.root, bind).cte("pgrst_source_count")
+        counted = make_count_limited(shape, bind).cte("pgrst_source_count")
         total = select(func.count()).select_from(counted).scalar_subquery()
-    return select(
+    single = shape.call is not None and shape.call.single
+    statement = select(
         total.label("total_result_set"),
-        func.count(_whole(row)).label("page_total"),
+        (literal_column("1") if single else func.count(_whole(row))).label("page_total"),
         make_body(shape.body, source, row).label("body"),
         _setting("response.headers").label("response_headers"),
         _setting("response.status").label("response_status"),
         _check(pinned).label("checked"),
     ).select_from(row)
+    # The rows of a call name its source by text only, so that it has to be put in front by hand.
+    return statement if shape.call is None else statement.add_cte(source)
+
+
+def make_count_limited(shape: Shape, bind: Bind) -> Rows:
+    """The rows to count, no more of them than the shape allows."""
+    counted = make_count(shape.root, bind)
+    return counted if shape.count_limit is None else counted.limit(literal_column(str(shape.count_limit)))
 
 
 def _check(pinned: Sequence[Slot]) -> Expression:
@@ -264,17 +277,32 @@ def make_body(body: Body, source: CTE, row: Subquery) -> Expression:
             return literal_column("''::text")
         case CsvBody():
             return _make_csv(source, row)
-        case CustomBody(function, relation):
-            rows = _whole(row)
+        case GeoJsonBody():
+            return _make_geojson(row)
+        case CustomBody(function, relation, scalar):
+            rows = _scalar(row) if scalar else _whole(row)
             argument = rows if relation is None else cast_to(rows, quote(*relation))
             return Call(quote(*function), argument)
-        case JsonBody(single, stripped):
-            array: Expression = func.json_agg(_whole(row))
+        case JsonBody(single, stripped, scalar):
+            array: Expression = func.json_agg(_scalar(row) if scalar else _whole(row))
             first: Expression = literal_column("0")
             rows = _strip(array, stripped)
             if single:
                 return cast_to(func.coalesce(rows.op("->")(first), literal_column("'null'")), "text")
             return cast_to(func.coalesce(rows, literal_column("'[]'")), "text")
+
+
+def _scalar(row: Subquery) -> Expression:
+    return literal_column(f"{row.name}.pgrst_scalar")
+
+
+def _make_geojson(row: Subquery) -> Expression:
+    feature = cast_to(func.ST_AsGeoJSON(_whole(row)), "json")
+    features = func.coalesce(func.json_agg(feature), literal_column("'[]'"))
+    texts: list[Expression] = [
+        literal_column(f"'{text}'") for text in ("type", "FeatureCollection", "features")
+    ]
+    return cast_to(func.json_build_object(*texts, features), "text")
 
 
 def _strip(rows: Expression, stripped: bool) -> Expression:

@@ -21,13 +21,15 @@ Settings: TypeAlias = tuple[tuple[str, str], ...]
 class Session:
     """The settings of one transaction, in order, and whether the database must hold it read only.
 
-    ``authenticated``: the role is not the anonymous one. ``pre_request`` is a function's name, quoted.
+    ``rollback``: its work is undone at the end. ``authenticated``: the role is not the anonymous one.
+    ``pre_request`` is a function's name, quoted.
     """
 
     settings: Settings
     search_path: str
     authenticated: bool
     read_only: bool
+    rollback: bool = False
     isolation: str = "READ COMMITTED"
     pre_request: str | None = None
 
@@ -40,6 +42,7 @@ def make_session(
     *,
     namespace: str,
     read_only: bool,
+    rollback: bool = False,
     timezone: str | None = None,
     function: Function | None = None,
 ) -> Session:
@@ -69,6 +72,7 @@ def make_session(
         search_path=path,
         authenticated=identity.role != options.db_anon_role,
         read_only=read_only,
+        rollback=rollback,
         isolation=level,
         pre_request=None if options.db_pre_request is None else _quote_function(options.db_pre_request),
     )
