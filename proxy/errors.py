@@ -62,6 +62,10 @@ class EngineDown(UnderstudyError):
         self.error = error
 
 
+class Unrecoverable(UnderstudyError):
+    """The engine alone cannot go on, and its process has to end. The text is for the operator."""
+
+
 class UpstreamError(UnderstudyError):
     """The upstream gave no answer."""
 
@@ -85,7 +89,8 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}: found {self.found}; allowed: {self.allowed}"
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: found {self.found}; allowed: {self.allowed}"
 
 
 class ConfigError(UnderstudyError):

@@ -39,7 +39,7 @@ TOP_KEYS = (
         "Where operators connect: metrics and health. Never reachable through `listen`.",
         restart=True,
     ),
-    Key("workers", integer(1, 256), "Processes that share `listen`.", restart=True),
+    Key("workers", integer(1, 1), "Processes that share `listen`; one, for now.", restart=True),
 )
 
 RULE_KEYS = (

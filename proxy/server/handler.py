@@ -5,11 +5,13 @@ The order of things keeps the promises: the client's answer is complete before t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from proxy.config import Config
+from proxy.engine.touch import find_touched
 from proxy.errors import ApiError, Unsupported, UpstreamError, UpstreamTimeout, render_error
 from proxy.events import (
     Crashed,
@@ -30,9 +32,9 @@ from proxy.server.connection import TakeInterim, UpstreamAnswer
 from proxy.server.heads import Fields, RequestHead, ResponseHead
 from proxy.server.request_body import RequestBody
 from proxy.server.state import AskEngine, Snapshot, State
-from proxy.shadow.policy import Decision, Names, decide
+from proxy.shadow.policy import Decision, FindTouched, Names, QualifiedName, decide
 
-Decide: TypeAlias = Callable[[Request, Config, Names, float], Decision]
+Decide: TypeAlias = Callable[[Request, Config, Names, float, FindTouched], Decision]
 
 _PLAIN = Decision("other", "upstream", False, "upstream", "mode")
 _CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, frozenset(), False, 0))
@@ -122,7 +124,8 @@ class Handler:
         snapshot = self._state.current
         request = Request(head.method, head.target, head.fields.headers)
         try:
-            decision = self._decide(request, snapshot.config, snapshot.names, self._roll())
+            find = partial(_find_touched, snapshot)
+            decision = self._decide(request, snapshot.config, snapshot.names, self._roll(), find)
         except Exception as error:
             self._tell(_crash("policy", error))
             decision = _PLAIN
@@ -231,8 +234,6 @@ class Handler:
     async def _serve_alone(self, visit: _Visit) -> None:
         """Let the engine answer, with nobody behind it."""
         visit.skip = visit.skip or "mode"
-        if visit.snapshot.engine is None:
-            raise refusals.no_schema()
         visit.engine_started = self._clock()
         try:
             answer = await self._ask(await self._whole_request(visit, None), visit.snapshot)
@@ -363,3 +364,8 @@ def _between(start: float | None, end: float | None) -> float:
 def _crash(where: str, error: BaseException) -> Crashed:
     # The text of an exception may hold a token or a value from the database (promise 10).
     return Crashed(where, type(error).__name__)
+
+
+def _find_touched(snapshot: Snapshot, request: Request) -> Iterable[QualifiedName]:
+    engine = snapshot.engine
+    return () if engine is None else find_touched(request, engine.options, engine.schema)

@@ -1,9 +1,10 @@
 """Decide, before anything is sent, which side answers a request and whether it is mirrored."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from proxy.config import Config
+from proxy.config import Config, Rule
 from proxy.events import SkipReason
 from proxy.messages import READ_METHODS, Request
 from proxy.shadow.names import Names, QualifiedName
@@ -35,8 +36,26 @@ class TableModes:
     writes: str
 
 
-def decide(request: Request, config: Config, names: Names, roll: float) -> Decision:
+FindTouched: TypeAlias = Callable[[Request], Iterable[QualifiedName]]
+"""Gives the relations that a request touches besides its own."""
+
+_ADVANCE = ("upstream", "shadow", "engine")
+
+
+def _touch_nothing(_: Request) -> Iterable[QualifiedName]:
+    return ()
+
+
+def decide(
+    request: Request,
+    config: Config,
+    names: Names,
+    roll: float,
+    find_touched: FindTouched = _touch_nothing,
+) -> Decision:
     """Decide by the rules of ``config``; ``roll`` is uniform in [0, 100) and settles sampling.
+
+    Of all relations that a request touches, the least advanced mode applies (the weakest link).
 
     Reads are GET and HEAD of anything, and POST to a function that only reads. What is not in the schema
     cache follows the defaults, so that errors are compared too. Without an upstream the engine answers
@@ -52,6 +71,8 @@ def decide(request: Request, config: Config, names: Names, roll: float) -> Decis
         return Decision(table, rule.writes, False, "upstream", "method")
     if not names.schemas:
         return Decision(table, rule.reads, True, "upstream", "no_schema")
+    if config.tables and rule.reads != "upstream":
+        rule = _find_weakest(rule, find_touched(request), config, names)
     match rule.reads:
         case "engine":
             return Decision(table, "engine", True, "engine", "mode")
@@ -60,6 +81,11 @@ def decide(request: Request, config: Config, names: Names, roll: float) -> Decis
             return Decision(table, "shadow", True, "upstream", skip)
         case "upstream":
             return Decision(table, "upstream", True, "upstream", "mode")
+
+
+def _find_weakest(rule: Rule, touched: Iterable[QualifiedName], config: Config, names: Names) -> Rule:
+    others = (find_rule(Subject(schema, name, False), config, names) for schema, name in touched)
+    return min((rule, *others), key=lambda one: _ADVANCE.index(one.reads))
 
 
 def list_modes(config: Config, names: Names) -> tuple[TableModes, ...]:

@@ -13,6 +13,7 @@ from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health
 from proxy.operate.listeners import join_listeners
 from proxy.operate.metrics import Metrics
+from proxy.operate.recent import Recent
 from proxy.operate.tally import Tally
 from proxy.shadow.policy import TableModes
 
@@ -24,11 +25,13 @@ class Port:
     condition: Condition = field(default_factory=lambda: Condition(True, True, False, True))
     metrics: Metrics = field(default_factory=lambda: Metrics(wall_clock=lambda: 7.0))
     tally: Tally = field(default_factory=Tally)
+    recent: Recent = field(default_factory=Recent)
     health: Health = field(default_factory=lambda: Health(wall_clock=lambda: 7.0))
     client: Any = None
 
     def emit(self, event: Event) -> None:
-        join_listeners(self.metrics.listen, self.tally.listen, self.health.listen)(event)
+        listeners = (self.metrics, self.tally, self.recent, self.health)
+        join_listeners(*(listener.listen for listener in listeners))(event)
 
     async def get_condition(self) -> Condition:
         return self.condition
@@ -41,6 +44,7 @@ async def port() -> AsyncIterator[Port]:
         made.metrics.registry,
         made.tally,
         made.health,
+        made.recent,
         lambda: (TableModes("storage", "shadow", "upstream"),),
         made.get_condition,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.config import Config, EngineConfig, Rule, UpstreamConfig
 from proxy.messages import Headers, Request
-from proxy.shadow.policy import Decision, Names, TableModes, decide, list_modes
+from proxy.shadow.policy import Decision, FindTouched, Names, TableModes, decide, list_modes
 from proxy.shadow.subject import Subject, label_subject, list_subjects
 
 NAMES = Names(
@@ -223,3 +223,33 @@ def test_every_name_has_its_modes_listed_and_those_of_the_configuration_come_fir
 
 def test_names_outside_the_exposed_schemas_are_no_subjects() -> None:
     assert Subject("hidden", "secret") not in list_subjects(NAMES)
+
+
+WEAKEST = Names(("dlm",), frozenset(("dlm", name) for name in ("storage", "location", "migration")))
+
+
+def touching(*tables: str) -> FindTouched:
+    """A finder that says a request touches ``tables`` besides its own."""
+    return lambda _: [("dlm", table) for table in tables]
+
+
+@pytest.mark.parametrize(
+    ("touched", "mode", "serve"),
+    [
+        ((), "engine", "engine"),
+        (("location",), "shadow", "upstream"),
+        (("migration",), "upstream", "upstream"),
+        (("location", "migration"), "upstream", "upstream"),
+    ],
+)
+def test_the_least_advanced_mode_of_all_touched_tables_applies(
+    touched: tuple[str, ...], mode: str, serve: str
+) -> None:
+    rules = {
+        "storage": Rule(reads="engine"),
+        "location": Rule(reads="shadow"),
+        "migration": Rule(reads="upstream"),
+    }
+    config = Config(upstream=UpstreamConfig("http://postgrest"), tables=rules)
+    decision = decide(Request("GET", b"/storage?select=*"), config, WEAKEST, 0.0, touching(*touched))
+    assert (decision.table, decision.mode, decision.serve) == ("storage", mode, serve)
