@@ -39,7 +39,7 @@ def answer_preflight(request: Request, options: EngineConfig) -> Answer | None:
     headers: list[Header] = [*allowed, (b"Access-Control-Allow-Methods", _ALLOW_METHODS)]
     wanted = request.header(b"access-control-request-headers")
     if wanted is not None:
-        names = [b"Authorization", *(name.strip() for name in wanted.split(b","))]
+        names = [b"Authorization", *filter(None, (name.strip() for name in wanted.split(b",")))]
         given = {name.lower() for name in names}
         names += (name for name in _ALWAYS_ALLOWED if name.lower() not in given)
         headers.append((b"Access-Control-Allow-Headers", b", ".join(names)))

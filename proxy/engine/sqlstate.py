@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from proxy.engine.dialect import PRESENT, Dialect
 from proxy.errors import ApiError
 from proxy.messages import Headers
 
@@ -48,7 +49,13 @@ _DETAIL_RULE = (
 
 
 def make_database_error(
-    code: str, message: str, detail: str | None, hint: str | None, *, authenticated: bool
+    code: str,
+    message: str,
+    detail: str | None,
+    hint: str | None,
+    *,
+    authenticated: bool,
+    dialect: Dialect = PRESENT,
 ) -> ApiError:
     """The error for an SQLSTATE. ``authenticated``: the request's role is not the anonymous one."""
     if code == "PGRST":
@@ -57,7 +64,7 @@ def make_database_error(
         status = int(code[2:]) if code[2:].isdecimal() else 500
         reason = message if code[2:].isdecimal() else ""
         return ApiError(status, code, message, detail, hint, headers=_challenge(status), reason=reason)
-    status = _find_status(code, message, authenticated)
+    status = _find_status(code, message, authenticated, dialect)
     return ApiError(status, code, message, detail, hint, headers=_challenge(status))
 
 
@@ -65,12 +72,13 @@ def _challenge(status: int) -> Headers:
     return ((b"WWW-Authenticate", b"Bearer"),) if status == 401 else ()
 
 
-def _find_status(code: str, message: str, authenticated: bool) -> int:
+def _find_status(code: str, message: str, authenticated: bool, dialect: Dialect) -> int:
     match code:
         case "21000":
             return 400 if message.endswith("requires a WHERE clause") else 500
         case "22023":
-            return 401 if message.startswith("role") and message.endswith("does not exist") else 400
+            unknown_role = message.startswith("role") and message.endswith("does not exist")
+            return dialect.unknown_role_status if unknown_role else 400
         case "42883":
             return 406 if message.startswith("function xmlagg(") else 404
         case "42501":
@@ -89,6 +97,8 @@ def _make_raised_error(message: str, detail: str | None) -> ApiError:
     control = _read_object(detail)
     headers = control.get("headers")
     status = control.get("status")
+    if isinstance(status, float) and status.is_integer():
+        status = int(status)
     if (
         not isinstance(headers, dict)
         or not _is_text(headers, *headers)
@@ -119,6 +129,7 @@ def _reject(details: str, hint: str) -> ApiError:
 def _read_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is no text
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

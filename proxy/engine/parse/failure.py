@@ -3,6 +3,7 @@
 Source: PostgREST 14, reference 1.10.
 """
 
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 SYSTEM_UNEXPECTED, UNEXPECTED, EXPECTED, MESSAGE = range(4)
@@ -62,6 +63,7 @@ def _alternatives(texts: list[str]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
+@lru_cache(maxsize=1024)
 def show_string(text: str) -> str:
     """``text`` as Haskell's ``show`` prints a string: in double quotes, with its escapes."""
     return '"' + _escape(text, '"') + '"'
@@ -108,7 +110,7 @@ def _escape(text: str, quote: str) -> str:
         elif code == 127:
             out.append("\\DEL")
         elif code > 127:
-            out.append(f"\\{code}" + ("\\&" if following.isdigit() else ""))
+            out.append(f"\\{code}" + ("\\&" if following.isascii() and following.isdigit() else ""))
         else:
             out.append(character)
     return "".join(out)

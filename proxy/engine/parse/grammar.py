@@ -144,6 +144,10 @@ _truth = label(
     choice(*_pairs(("null", "not_null", "true", "false", "unknown"))),
     "isVal: (null, not_null, true, false, unknown)",
 )
+_trilean = label(
+    choice(*_pairs(("null", "unknown", "true", "false"))),
+    "null or trilean value (unknown, true, false)",
+)
 _quantifier = attempt(parenthesised(choice(attempt(string("any")), string("all"))))
 _language = attempt(parenthesised(identifier))
 _simple = label(_tokens(*_SIMPLE), "unknown single value operator")
@@ -151,15 +155,18 @@ _quantified = label(_tokens(*_QUANTIFIED), "unknown single value operator")
 _negation = choice(attempt(meaning(then(string("not"), delimiter), True)), succeed(False))
 
 
-def operation(value: Parser[str]) -> Parser[tuple[bool, Operation]]:
-    """``[not.]operator.value``; gives whether it is negated, and the operation."""
+def operation(value: Parser[str], truth: Parser[str] = _truth) -> Parser[tuple[bool, Operation]]:
+    """``[not.]operator.value``; gives whether it is negated, and the operation.
+
+    ``truth`` is what may follow ``is``.
+    """
 
     def word(name: str) -> Parser[Any]:
         return attempt(then(string(name), delimiter))
 
     alternatives = choice(
         apply(lambda items: InList(tuple(items)), then(word("in"), _list)),
-        apply(IsTruth, then(word("is"), _truth)),
+        apply(IsTruth, then(word("is"), truth)),
         apply(IsDistinctFrom, then(word("isdistinct"), value)),
         attempt(
             apply(
@@ -185,33 +192,37 @@ def operation(value: Parser[str]) -> Parser[tuple[bool, Operation]]:
 
 
 filter_value: Parser[tuple[bool, Operation]] = operation(single_value)
+filter_value_without_not_null: Parser[tuple[bool, Operation]] = operation(single_value, _trilean)
 
 # Logic trees, reference 1.5
 
 _braced = attempt(apply(lambda a, b, c: a + b + c, string("{"), span(lambda c: c not in "{}"), string("}")))
 _logic_value = choice(_whole_quoted, _braced, _unquoted)
-_logic_filter = apply(
-    lambda subject, _, what: Filter(subject, what[1], what[0]), field, delimiter, operation(_logic_value)
-)
 _logic_negation = label(_negation, "negation operator (not)")
 _logic_operator = label(choice(attempt(string("and")), string("or")), "logic operator (and, or)")
 
 
-def _nested(text: str, at: int) -> Outcome[Condition]:
-    return condition(text, at)
+def _make_condition(truth: Parser[str]) -> Parser[Condition]:
+    def nested(text: str, at: int) -> Outcome[Condition]:
+        return made(text, at)
+
+    what = operation(_logic_value, truth)
+    made: Parser[Condition] = choice(
+        attempt(apply(lambda subject, _, what: Filter(subject, what[1], what[0]), field, delimiter, what)),
+        apply(
+            lambda negated, operator, _, members, __: LogicGroup(operator, tuple(members), negated),
+            _logic_negation,
+            _logic_operator,
+            lexeme(char("(")),
+            separated(nested, lexeme(char(","))),
+            lexeme(char(")")),
+        ),
+    )
+    return made
 
 
-condition: Parser[Condition] = choice(
-    attempt(_logic_filter),
-    apply(
-        lambda negated, operator, _, members, __: LogicGroup(operator, tuple(members), negated),
-        _logic_negation,
-        _logic_operator,
-        lexeme(char("(")),
-        separated(_nested, lexeme(char(","))),
-        lexeme(char(")")),
-    ),
-)
+condition: Parser[Condition] = _make_condition(_truth)
+condition_without_not_null: Parser[Condition] = _make_condition(_trilean)
 logic_path: Parser[list[str]] = separated(field_name, delimiter)
 
 # Order, reference 1.8

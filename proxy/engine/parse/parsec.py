@@ -96,7 +96,8 @@ def label(parser: Parser[T], name: str) -> Parser[T]:
         if outcome.consumed or (outcome.good and not outcome.fault.messages):
             return outcome
         rest = tuple(message for message in outcome.fault.messages if message[0] != EXPECTED)
-        return outcome._replace(fault=Fault(outcome.fault.at, ((EXPECTED, name), *rest)))
+        fault = Fault(outcome.fault.at, ((EXPECTED, name), *rest))
+        return Outcome(outcome.good, False, outcome.value, outcome.at, fault)
 
     return run
 
@@ -124,6 +125,8 @@ digit: Parser[str] = label(satisfy(lambda c: c in "0123456789"), "digit")
 def string(wanted: str) -> Parser[str]:
     """Exactly ``wanted``; what matched before a difference counts as consumed."""
 
+    expected = (EXPECTED, show_string(wanted))
+
     def run(text: str, at: int) -> Outcome[str]:
         if text.startswith(wanted, at):
             end = at + len(wanted)
@@ -132,7 +135,7 @@ def string(wanted: str) -> Parser[str]:
         while at + matched < len(text) and text[at + matched] == wanted[matched]:
             matched += 1
         found = show_string(text[at + matched]) if at + matched < len(text) else ""
-        fault = Fault(at, ((EXPECTED, show_string(wanted)), (SYSTEM_UNEXPECTED, found)))
+        fault = Fault(at, (expected, (SYSTEM_UNEXPECTED, found)))
         return Outcome(False, matched > 0, "", at, fault)
 
     return run
@@ -143,7 +146,7 @@ def attempt(parser: Parser[T]) -> Parser[T]:
 
     def run(text: str, at: int) -> Outcome[T]:
         outcome = parser(text, at)
-        return outcome if outcome.good else outcome._replace(consumed=False)
+        return outcome if outcome.good else Outcome(False, False, outcome.value, outcome.at, outcome.fault)
 
     return run
 
@@ -203,7 +206,7 @@ def apply(function: Callable[..., T], *parsers: Parser[Any]) -> Parser[T]:
         outcome = whole(text, at)
         if not outcome.good:
             return outcome  # type: ignore[return-value]
-        return outcome._replace(value=function(*outcome.value))  # type: ignore[arg-type,return-value]
+        return Outcome(True, outcome.consumed, function(*outcome.value), outcome.at, outcome.fault)
 
     return run
 
@@ -234,7 +237,7 @@ def choice(*parsers: Parser[Any]) -> Parser[Any]:
                 return outcome
             fault = _merge(fault, outcome.fault)
             if outcome.good:
-                return outcome._replace(fault=fault)
+                return Outcome(True, False, outcome.value, outcome.at, fault)
         return Outcome(False, False, None, at, fault)
 
     return run
@@ -280,12 +283,14 @@ def span(accepts: Callable[[str], bool], *expected: str) -> Parser[str]:
     The same as ``many`` over a choice of parsers labelled ``expected``, without a step per character.
     """
 
+    hoped = tuple((EXPECTED, name) for name in expected)
+
     def run(text: str, at: int) -> Outcome[str]:
         end = at
         while end < len(text) and accepts(text[end]):
             end += 1
         found = show_string(text[end]) if end < len(text) else ""
-        messages = ((SYSTEM_UNEXPECTED, found), *((EXPECTED, name) for name in expected))
+        messages = ((SYSTEM_UNEXPECTED, found), *hoped)
         return Outcome(True, end > at, text[at:end], end, Fault(end, messages))
 
     return run

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from proxy.engine.dialect import PRESENT, Dialect
 from proxy.engine.parse.range import parse_integer
 
 _KNOWN = {
@@ -14,6 +15,7 @@ _KNOWN = {
     "missing": ("default", "null"),
     "handling": ("strict", "lenient"),
 }
+_SINGLE_OBJECT = ("params", "single-object")
 
 Count: TypeAlias = Literal["exact", "planned", "estimated"]
 
@@ -23,7 +25,7 @@ class Preferences:
     """What the client would like; None where it said nothing that is understood.
 
     ``unknown`` are the tokens not understood, in order. ``timezone`` is as sent: whether it exists is
-    known to the schema cache only.
+    known to the schema cache only. ``single_object``: a function is to get its arguments as one object.
     """
 
     resolution: str | None = None
@@ -34,6 +36,7 @@ class Preferences:
     handling: str | None = None
     timezone: str | None = None
     max_affected: int | None = None
+    single_object: bool = False
     unknown: tuple[str, ...] = ()
 
     @property
@@ -41,16 +44,19 @@ class Preferences:
         return self.handling == "strict"
 
 
-def parse_preferences(values: Iterable[bytes]) -> Preferences:
+def parse_preferences(values: Iterable[bytes], dialect: Dialect = PRESENT) -> Preferences:
     """Read every ``Prefer`` header, in order; the first valid token of each preference counts."""
     # PostgREST reads header bytes as UTF-8 text.
-    tokens = [token.strip() for value in values for token in value.decode("utf-8", "replace").split(",")]
+    texts = [value.decode("utf-8", "replace") for value in values if value]
+    tokens = [token.strip() for text in texts for token in text.split(",")]
     found: dict[str, str] = {}
     unknown: list[str] = []
     for token in tokens:
         name, _, value = token.partition("=")
         if value in _KNOWN.get(name, ()) or (name in ("timezone", "max-affected") and "=" in token):
             found.setdefault(name, value)
+        elif dialect.single_object_preference and (name, value) == _SINGLE_OBJECT:
+            found[name] = value
         else:
             unknown.append(token)
     return Preferences(
@@ -62,5 +68,6 @@ def parse_preferences(values: Iterable[bytes]) -> Preferences:
         handling=found.get("handling"),
         timezone=found.get("timezone"),
         max_affected=parse_integer(found.get("max-affected", "")),
+        single_object="params" in found,
         unknown=tuple(unknown),
     )

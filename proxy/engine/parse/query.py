@@ -12,12 +12,13 @@ from proxy.engine.parse import grammar
 from proxy.engine.parse.failure import ParseError
 from proxy.engine.parse.parsec import Parser, parse
 from proxy.engine.parse.range import RowRange, combine
-from proxy.engine.parse.syntax import Condition, EmbedPath, Filter, OrderTerm, SelectItem
+from proxy.engine.parse.syntax import Condition, EmbedPath, Filter, Operation, OrderTerm, SelectItem
 from proxy.errors import ApiError
 
 T = TypeVar("T")
 Pair: TypeAlias = tuple[bytes, bytes | None]
 
+_MOST_REMEMBERED = 2048
 _RESERVED = frozenset({"select", "columns", "on_conflict"})
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 
@@ -96,13 +97,22 @@ def _first(query: bytes, name: bytes) -> str | None:
     return None if value is None else value.decode()
 
 
-@lru_cache(maxsize=4096)
-def parse_query(query: bytes, with_arguments: bool = False) -> QueryParameters:
+def parse_query(query: bytes, with_arguments: bool = False, not_null: bool = True) -> QueryParameters:
     """Parse a raw query string; ``with_arguments`` when it calls a function by GET or HEAD.
 
+    ``not_null``: the dialect has ``is.not_null``.
     The first error in the order of reference 0.3 (step 8) is the one raised. Raises ApiError (PGRST100).
     """
+    # Long queries are seldom asked twice, and thousands of them would fill the memory.
+    read = _parse_query if len(query) <= _MOST_REMEMBERED else _parse_query.__wrapped__
+    return read(query, with_arguments, not_null)
+
+
+@lru_cache(maxsize=4096)
+def _parse_query(query: bytes, with_arguments: bool, not_null: bool) -> QueryParameters:
     pairs = _decoded(query)
+    filter_value = grammar.filter_value if not_null else grammar.filter_value_without_not_null
+    condition = grammar.condition if not_null else grammar.condition_without_not_null
 
     def ending_in(*words: str) -> list[tuple[str, str]]:
         return [(key, value) for key, value in pairs if key.rpartition(".")[2] in words]
@@ -112,7 +122,7 @@ def parse_query(query: bytes, with_arguments: bool = False) -> QueryParameters:
         path, _ = _parse("tree path", grammar.tree_path, key)
         terms = _parse("order", grammar.order, value)
         order.append((path, tuple(terms)))
-    logic = [_parse_logic(key, value) for key, value in ending_in("and", "or")]
+    logic = [_parse_logic(key, value, condition) for key, value in ending_in("and", "or")]
     columns_text = _first(query, b"columns")
     columns = None
     if columns_text is not None:
@@ -129,10 +139,10 @@ def parse_query(query: bytes, with_arguments: bool = False) -> QueryParameters:
             continue
         filter_names.add(key)
         path, subject = _parse("tree path", grammar.tree_path, key)
-        if with_arguments and _is_argument(value):
+        if with_arguments and _is_argument(value, filter_value):
             arguments.append((subject.name, value))
             continue
-        negated, what = _parse("filter", grammar.filter_value, value)
+        negated, what = _parse("filter", filter_value, value)
         filters.append((path, Filter(subject, what, negated)))
     conflict = _first(query, b"on_conflict")
     targets = None if conflict is None else _parse("on_conflict parameter", grammar.columns, conflict)
@@ -151,16 +161,16 @@ def parse_query(query: bytes, with_arguments: bool = False) -> QueryParameters:
     )
 
 
-def _is_argument(value: str) -> bool:
+def _is_argument(value: str, filter_value: Parser[tuple[bool, Operation]]) -> bool:
     """Whether ``value`` fails as a filter before anything of it was consumed (reference 6.2)."""
-    outcome = grammar.filter_value(value, 0)
+    outcome = filter_value(value, 0)
     return not outcome.good and not outcome.consumed
 
 
-def _parse_logic(key: str, value: str) -> tuple[EmbedPath, Condition]:
+def _parse_logic(key: str, value: str, condition: Parser[Condition]) -> tuple[EmbedPath, Condition]:
     names = _parse("logic path", grammar.logic_path, key)
     operator = f"not.{names[-1]}" if "not" in names else names[-1]
-    tree = _parse("logic tree", grammar.condition, operator + value, value)
+    tree = _parse("logic tree", condition, operator + value, value)
     return tuple(name for name in names[:-1] if name != "not"), tree
 
 
@@ -170,11 +180,11 @@ _Pairs: TypeAlias = list[tuple[str, str]]
 def _collect_ranges(
     limits: _Pairs, offsets: _Pairs
 ) -> tuple[RowRange | None, tuple[tuple[str, RowRange], ...]]:
-    limit = {key.rpartition(".")[0]: value for key, value in limits}
-    offset = {key.rpartition(".")[0]: value for key, value in offsets}
+    limit = {key.removesuffix("limit"): value for key, value in limits}
+    offset = {key.removesuffix("offset"): value for key, value in offsets}
     root = combine(limit.get(""), offset.get("")) if "" in limit or "" in offset else None
     return root, tuple(
-        (f"{prefix}.limit", combine(limit.get(prefix), offset.get(prefix)))
+        (f"{prefix}limit", combine(limit.get(prefix), offset.get(prefix)))
         for prefix in dict.fromkeys([*limit, *offset])
         if prefix
     )

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from proxy.config import EngineConfig
+from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.parse.media import JSON, MediaType, parse_accept, parse_media_type
 from proxy.engine.parse.payload import Payload, parse_payload
 from proxy.engine.parse.preferences import Preferences, parse_preferences
@@ -65,11 +66,12 @@ class ApiRequest:
 
 def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
     """Parse ``request`` under the settings of ``options``. Raises ApiError."""
-    preferences = parse_preferences(find_headers(request.headers, b"prefer"))
+    dialect = find_dialect(options.compat)
+    preferences = parse_preferences(find_headers(request.headers, b"prefer"), dialect)
     resource, name = _route(request.path, options)
     schema, profile = _choose_schema(request, options)
     action = _act(request.method, resource)
-    parameters = parse_query(request.query, resource == "function" and action == "read")
+    parameters = parse_query(request.query, resource == "function" and action == "read", dialect.not_null)
     rows = _root_rows(request, parameters)
     content_type = _read_content_type(request)
     payload = None
@@ -93,20 +95,26 @@ def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
 
 
 def _route(path: bytes, options: EngineConfig) -> tuple[Resource, str | None]:
+    dialect = find_dialect(options.compat)
     segments = [unquote_to_bytes(segment) for segment in path.split(b"/")[1:]]
     match segments:
         case [] | [b""]:
-            if options.openapi_mode == "disabled":
-                raise ApiError(404, "PGRST126", "Root endpoint metadata is disabled")
-            if options.db_root_spec is not None:
+            disabled = options.openapi_mode == "disabled"
+            if options.db_root_spec is not None and (dialect.root_function_first or not disabled):
                 return "function", options.db_root_spec.rpartition(".")[2]
+            if disabled:
+                raise _not_found(dialect, "PGRST126", "Root endpoint metadata is disabled")
             return "root", None
         case [name]:
             return "relation", name.decode("utf-8", "replace")
         case [b"rpc", name]:
             return "function", name.decode("utf-8", "replace")
         case _:
-            raise ApiError(404, "PGRST125", "Invalid path specified in request URL")
+            raise _not_found(dialect, "PGRST125", "Invalid path specified in request URL")
+
+
+def _not_found(dialect: Dialect, code: str, message: str) -> ApiError:
+    return ApiError(404, code, message) if dialect.explains_paths else ApiError(404, "", "")
 
 
 def _choose_schema(request: Request, options: EngineConfig) -> tuple[str, bool]:
@@ -117,6 +125,8 @@ def _choose_schema(request: Request, options: EngineConfig) -> tuple[str, bool]:
     name = profile.decode("utf-8", "replace")
     if name not in options.db_schemas:
         exposed = ", ".join(options.db_schemas)
+        if not find_dialect(options.compat).names_wrong_schema:
+            raise ApiError(406, "PGRST106", f"The schema must be one of the following: {exposed}")
         hint = f"Only the following schemas are exposed: {exposed}"
         raise ApiError(406, "PGRST106", f"Invalid schema: {name}", None, hint)
     return name, True
