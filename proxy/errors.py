@@ -22,7 +22,8 @@ class UnderstudyError(Exception):
 class ApiError(UnderstudyError):
     """An error that a client is told in PostgREST's own shape (reference 9.1).
 
-    ``code`` is a PGRST code or an SQLSTATE; ``headers`` follow the standard ones.
+    ``code`` is a PGRST code or an SQLSTATE; without one there is nothing to tell but the status.
+    ``headers`` follow the standard ones.
     """
 
     def __init__(
@@ -101,23 +102,24 @@ class ConfigError(UnderstudyError):
         self.problems = tuple(problems)
 
 
-def render_error(error: ApiError) -> Answer:
+def render_error(error: ApiError, *, proxy_status: bool = True) -> Answer:
     """The answer a client gets for ``error``: four keys in alphabetical order, without spaces.
 
-    Source: PostgREST 14, reference 9.1 (body) and 8.7 (``Proxy-Status``).
+    ``proxy_status``: its code is in a header as well. Source: PostgREST 14, reference 9.1 (body) and 8.7
+    (``Proxy-Status``).
     """
-    body = json.dumps(
-        {"code": error.code, "details": error.details, "hint": error.hint, "message": error.message},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode("utf-8", "surrogateescape")
+    told = {"code": error.code, "details": error.details, "hint": error.hint, "message": error.message}
+    body = json.dumps(told if error.code else {}, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogateescape"
+    )
     # PostgREST's constant, whatever its own back-off is (reference 0.2).
     retry: Headers = ((b"Retry-After", b"0"),) if error.status == 503 else ()
+    status: Headers = ((b"Proxy-Status", b"PostgREST; error=" + error.code.encode("utf-8", "replace")),)
     headers: Headers = (
         *retry,
         (b"Content-Type", b"application/json; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
-        (b"Proxy-Status", b"PostgREST; error=" + error.code.encode("utf-8", "replace")),
+        *(status if proxy_status else ()),
         *error.headers,
     )
     return Answer(error.status, headers, body, error.reason.encode())

@@ -4,19 +4,28 @@ from typing import Any
 
 import asyncpg
 
+from proxy.engine.dialect import PRESENT, Dialect
 from proxy.engine.sqlstate import make_database_error
 from proxy.errors import ApiError, EngineDown
 
+_BROKEN = (
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(ConnectionResetError, BrokenPipeError),
+)
 
-def translate_fault(error: Exception, *, authenticated: bool) -> ApiError | EngineDown:
+
+def translate_fault(
+    error: Exception, *, authenticated: bool, dialect: Dialect = PRESENT
+) -> ApiError | EngineDown:
     """The client's error for a driver's exception. Texts of the operating system stay out of it."""
-    if isinstance(error, asyncpg.PostgresError | asyncpg.PostgresWarning) and error.sqlstate:
+    # What the driver itself says of a connection that broke has an SQLSTATE too, but no severity.
+    if isinstance(error, asyncpg.PostgresError | asyncpg.PostgresWarning) and error.severity_en:
         texts = str(error.message or ""), error.detail, error.hint
-        refusal = make_database_error(error.sqlstate, *texts, authenticated=authenticated)
+        refusal = make_database_error(error.sqlstate, *texts, authenticated=authenticated, dialect=dialect)
         return EngineDown(refusal) if _is_fatal(error) else refusal
-    if isinstance(error, asyncpg.InterfaceError | ConnectionResetError | BrokenPipeError):
+    if isinstance(error, _BROKEN):
         return EngineDown(ApiError(503, "PGRST001", "Database client error. Retrying the connection."))
-    return EngineDown(ApiError(503, "PGRST000", "Database connection error."))
+    return EngineDown(ApiError(503, "PGRST000", dialect.no_connection))
 
 
 def _is_fatal(error: Any) -> bool:

@@ -5,9 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from proxy.engine.dialect import Dialect
 from proxy.engine.parse.query import canonical_query
 from proxy.engine.parse.request import unsatisfiable
-from proxy.engine.plan.types import Plan
+from proxy.engine.plan.whole import Plan
 from proxy.engine.schema import Function, Relation
 from proxy.errors import ApiError, render_error
 from proxy.messages import Answer, Header, Headers, Request
@@ -33,19 +34,20 @@ class Rows:
     status: str | None
 
 
-def check_rows(plan: Plan, rows: Rows) -> None:
+def check_rows(plan: Plan, rows: Rows, dialect: Dialect) -> None:
     """Raises ApiError for rows that the client did not allow for: PGRST116, PGRST124."""
     if plan.media.kind == "object" and rows.page != 1:
-        message = "Cannot coerce the result to a single JSON object"
-        raise ApiError(406, "PGRST116", message, f"The result contains {rows.page} rows")
+        raise ApiError(406, "PGRST116", dialect.not_single, f"The result contains {rows.page} rows")
     if plan.max_affected is not None and rows.page > plan.max_affected:
         message = "Query result exceeds max-affected preference constraint"
         raise ApiError(400, "PGRST124", message, f"The query affects {rows.page} rows")
 
 
-def make_response(plan: Plan, rows: Rows, request: Request) -> Answer:
+def make_response(plan: Plan, rows: Rows, request: Request, dialect: Dialect) -> Answer:
     """The answer with the rows of a read or a call. Raises ApiError (PGRST111, PGRST112)."""
     status, body = _find_status(plan, rows)
+    if status == 416 and plan.function is None and dialect.truncates_range_error:
+        body = body[: len(_encode(rows))]
     applied = _header(b"Preference-Applied", ", ".join(plan.applied)) if plan.applied else ()
     content = (*_length(request, body), *_content(plan))
     headers: Headers = ((b"Content-Range", _content_range(plan, rows)),)
@@ -112,8 +114,7 @@ def _content(plan: Plan) -> Headers:
 
 
 def _find_status(plan: Plan, rows: Rows) -> tuple[int, bytes]:
-    # A handler may give nothing, and bytes where its type is based on bytea.
-    body = rows.body.encode() if isinstance(rows.body, str) else rows.body or b""
+    body = _encode(rows)
     if rows.total is None:
         return 200, body
     first = plan.rows.first
@@ -121,6 +122,13 @@ def _find_status(plan: Plan, rows: Rows) -> tuple[int, bytes]:
         details = f"An offset of {first} was requested, but there are only {rows.total} rows."
         return 416, render_error(unsatisfiable(details)).body
     return (206 if rows.page < rows.total else 200), body
+
+
+def _encode(rows: Rows) -> bytes:
+    # A handler may give nothing, bytes for a type based on bytea, and what the driver makes of other types.
+    if rows.body is None or isinstance(rows.body, bytes):
+        return rows.body or b""
+    return str(rows.body).encode()
 
 
 def _content_range(plan: Plan, rows: Rows) -> bytes:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.config import EngineConfig
+from proxy.engine.auth import jose
+from proxy.engine.auth.cache import TOKENS
 from proxy.engine.auth.keys import read_keys
 from proxy.engine.auth.role import find_role
-from proxy.engine.auth.token import find_token, invalid_token, read_token
+from proxy.engine.auth.token import empty_token, find_token, invalid_token
+from proxy.engine.dialect import Dialect, find_dialect
 from proxy.errors import ApiError, Json
 from proxy.messages import Request
 
@@ -28,14 +31,11 @@ def identify(request: Request, options: EngineConfig, now: float) -> Identity:
 
     Raises ApiError PGRST300 to PGRST303.
     """
-    claims: dict[str, Any] = {}
+    dialect = find_dialect(options.compat)
     token = find_token(request)
-    if token is not None:
-        if options.jwt_secret is None:
-            raise ApiError(500, "PGRST300", "Server lacks JWT secret")
-        claims = read_token(token, read_keys(options.jwt_secret, options.jwt_secret_is_base64))
-        _check_times(claims, int(now))
-        _check_audience(claims, options.jwt_aud)
+    if token == b"" and dialect.empty_token == "anonymous":
+        token = None
+    claims = {} if token is None else _read_claims(token, options, dialect, now)
     found = find_role(claims, options.jwt_role_claim_key)
     role = options.db_anon_role if found is None else _as_text(found.value)
     if role is None:
@@ -44,25 +44,39 @@ def identify(request: Request, options: EngineConfig, now: float) -> Identity:
     return Identity(role, {**claims, "role": role})
 
 
+def _read_claims(token: bytes, options: EngineConfig, dialect: Dialect, now: float) -> dict[str, Any]:
+    if not token and dialect.empty_token == "refused":
+        raise empty_token()
+    if options.jwt_secret is None:
+        raise ApiError(500, "PGRST300", "Server lacks JWT secret")
+    keys = read_keys(options.jwt_secret, options.jwt_secret_is_base64, by_kind=dialect.jose)
+    if dialect.jose:
+        return jose.read_claims(token, keys, options.jwt_aud, now)
+    claims = TOKENS.read(token, keys, options.jwt_cache_max_entries)
+    _check_times(claims, int(now), null_times=dialect.null_times)
+    _check_audience(claims, options.jwt_aud)
+    return claims
+
+
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _check_times(claims: dict[str, Any], now: int) -> None:
-    expires = _read_time(claims, "exp")
+def _check_times(claims: dict[str, Any], now: int, *, null_times: bool) -> None:
+    expires = _read_time(claims, "exp", null_times)
     if expires is not None and expires < now - _SKEW_SECONDS:
         raise invalid_token("PGRST303", "JWT expired")
     for name, message in (("nbf", "JWT not yet valid"), ("iat", "JWT issued at future")):
-        starts = _read_time(claims, name)
+        starts = _read_time(claims, name, null_times)
         if starts is not None and starts > now + _SKEW_SECONDS:
             raise invalid_token("PGRST303", message)
 
 
-def _read_time(claims: dict[str, Any], name: str) -> int | None:
+def _read_time(claims: dict[str, Any], name: str, null_times: bool) -> int | None:
     value = claims.get(name)
-    if value is None:
+    if value is None and (null_times or name not in claims):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid_token("PGRST303", f"The JWT '{name}' claim must be a number")

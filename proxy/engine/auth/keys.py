@@ -14,7 +14,7 @@ from jwt import algorithms
 from jwt.exceptions import PyJWTError
 
 _FAMILIES = {"oct": "HS", "RSA": "RS", "EC": "ES", "OKP": "EdDSA"}
-_CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+_CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "secp256k1": "ES256K"}
 _SHORTEST_SECRET = 32
 
 
@@ -28,11 +28,12 @@ class Key:
 
 
 @lru_cache(maxsize=16)
-def read_keys(secret: str, is_base64: bool) -> tuple[Key, ...]:
+def read_keys(secret: str, is_base64: bool, by_kind: bool = False) -> tuple[Key, ...]:
     """A JSON Web Key Set, one JSON Web Key, or a plain secret for HS256.
 
-    Keys of a set that are of no use here are left out. Raises ValueError for a secret that is too short
-    or not the base64 it is said to be.
+    ``by_kind``: a key fits all algorithms of its kind, not only the one it names, and a secret those whose
+    hash is no longer than itself. Keys of a set that are of no use here are left out. Raises ValueError for
+    a secret that is too short or not the base64 it is said to be.
     """
     raw = _decode_base64(secret) if is_base64 else secret.encode()
     try:
@@ -40,9 +41,12 @@ def read_keys(secret: str, is_base64: bool) -> tuple[Key, ...]:
     except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict) and isinstance(document.get("keys"), list):
-        return tuple(key for entry in document["keys"] if (key := _read_key(entry)) is not None)
-    if isinstance(document, dict) and (key := _read_key(document)) is not None:
+        read = (_read_key(entry, by_kind) for entry in document["keys"])
+        return tuple(key for key in read if key is not None)
+    if isinstance(document, dict) and (key := _read_key(document, by_kind)) is not None:
         return (key,)
+    if by_kind:
+        return (Key(None, _fits_secret(raw), _verify_hmac(raw)),)
     if len(raw) < _SHORTEST_SECRET:
         raise ValueError("The JWT secret must be at least 32 characters long.")
     return (Key(None, lambda algorithm: algorithm == "HS256", _verify_hmac(raw)),)
@@ -56,6 +60,10 @@ def _decode_base64(secret: str) -> bytes:
         raise ValueError("The JWT secret is not valid base64.") from None
 
 
+def _fits_secret(secret: bytes) -> Callable[[str], bool]:
+    return lambda algorithm: algorithm.startswith("HS") and len(secret) * 8 >= int(algorithm[2:])
+
+
 def _verify_hmac(secret: bytes) -> Callable[[str, bytes, bytes], bool]:
     def verify(algorithm: str, message: bytes, signature: bytes) -> bool:
         digest = getattr(hashlib, f"sha{algorithm[2:]}")
@@ -64,22 +72,25 @@ def _verify_hmac(secret: bytes) -> Callable[[str, bytes, bytes], bool]:
     return verify
 
 
-def _read_key(entry: Any) -> Key | None:
+def _read_key(entry: Any, by_kind: bool) -> Key | None:
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
         return None
     family = _FAMILIES.get(entry.get("kty", ""))
     if family is None:
         return None
-    only = entry.get("alg") or _CURVES.get(entry.get("crv", ""))
+    curve = _CURVES.get(entry.get("crv", ""))
+    only = curve if by_kind else entry.get("alg") or curve
+    families = ("RS", "PS") if by_kind and family == "RS" else (family,)
 
     def fits(algorithm: str) -> bool:
-        return algorithm.startswith(family) and only in (None, algorithm)
+        return algorithm.startswith(families) and only in (None, algorithm)
 
     identity = entry.get("kid")
     try:
         if family == "HS":
             padded = entry["k"] + "=" * (-len(entry["k"]) % 4)
-            return Key(identity, fits, _verify_hmac(base64.urlsafe_b64decode(padded)))
+            secret = base64.urlsafe_b64decode(padded)
+            return Key(identity, _fits_secret(secret) if by_kind else fits, _verify_hmac(secret))
         return Key(identity, fits, _verify_public(entry, family))
     except (PyJWTError, KeyError, TypeError, ValueError):
         return None

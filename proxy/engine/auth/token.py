@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-from functools import lru_cache
 from typing import Any
 
 from proxy.engine.auth.keys import Key
@@ -33,11 +32,15 @@ def invalid_token(code: str, message: str, details: str | None = None) -> ApiErr
     return ApiError(401, code, message, details, headers=((b"WWW-Authenticate", challenge.encode()),))
 
 
+def empty_token() -> ApiError:
+    """The 401 of a bearer token without text."""
+    return invalid_token("PGRST301", "Empty JWT is sent in Authorization header")
+
+
 def _broken() -> ApiError:
     return invalid_token("PGRST301", "JWT cryptographic operation failed")
 
 
-@lru_cache(maxsize=1000)
 def read_token(token: bytes, keys: tuple[Key, ...]) -> dict[str, Any]:
     """The claims of a token that one of ``keys`` has signed. They are shared and not to be changed.
 
@@ -45,11 +48,13 @@ def read_token(token: bytes, keys: tuple[Key, ...]) -> dict[str, Any]:
     that are no JSON object.
     """
     if not token:
-        raise invalid_token("PGRST301", "Empty JWT is sent in Authorization header")
+        raise empty_token()
     parts = token.split(b".")
     if len(parts) != 3:
         raise invalid_token("PGRST301", f"Expected 3 parts in JWT; got {len(parts)}")
-    header, payload, signature = map(_decode, parts)
+    header, payload, signature = map(decode_base64url, parts)
+    if header is None or payload is None or signature is None:
+        raise _broken()
     algorithm, key_id = _read_header(header)
     fitting = [key for key in keys if key.fits(algorithm) and key_id in (None, key.id)]
     if not fitting:
@@ -57,7 +62,7 @@ def read_token(token: bytes, keys: tuple[Key, ...]) -> dict[str, Any]:
     message = parts[0] + b"." + parts[1]
     if not any(key.verify(algorithm, message, signature) for key in fitting):
         raise _no_key("None of the keys was able to decode the JWT")
-    claims = _read_object(payload)
+    claims = read_object(payload)
     if claims is None:
         raise invalid_token("PGRST303", "Parsing claims failed")
     return claims
@@ -67,17 +72,18 @@ def _no_key(details: str) -> ApiError:
     return invalid_token("PGRST301", "No suitable key or wrong key type", details)
 
 
-def _decode(part: bytes) -> bytes:
+def decode_base64url(part: bytes) -> bytes | None:
+    """``part`` decoded (RFC 4648, section 5, without padding); None if it is not of that form."""
     if not _BASE64URL.issuperset(part):
-        raise _broken()
+        return None
     try:
         return base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
     except binascii.Error:
-        raise _broken() from None
+        return None
 
 
 def _read_header(raw: bytes) -> tuple[str, str | None]:
-    header = _read_object(raw)
+    header = read_object(raw)
     algorithm = header.get("alg") if header is not None else None
     if algorithm == "none":
         details = "JWT is unsecured but expected 'alg' was not 'none'"
@@ -100,7 +106,8 @@ def _read_number(text: str) -> int | float:
     return int(whole + fraction) * 10**shift if 0 <= shift <= _LARGEST_EXPONENT else float(text)
 
 
-def _read_object(raw: bytes) -> dict[str, Any] | None:
+def read_object(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object in ``raw``, of equal keys the first; None if it is none."""
     try:
         value = json.loads(raw.decode(), parse_float=_read_number, object_pairs_hook=_keep_first)
     except (ValueError, RecursionError):

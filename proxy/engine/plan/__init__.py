@@ -1,6 +1,7 @@
 """From an ``ApiRequest`` and a ``Schema`` to a plan, in small passes.
 
-types      plans as values; equal if they differ in literals only
+types      trees of rows as values; equal if they differ in literals only
+whole      whole plans: tree, source, body
 resolve    fields and conditions against the columns of a relation
 relations  which relation, and which relationship, a name means
 tree       passes that grow the tree: nodes, filters, orders, ranges, relationships

@@ -3,36 +3,26 @@
 Source: PostgREST 14, reference 6.1 to 6.7.
 """
 
+import json
 from collections.abc import Iterable
 
+from proxy.engine.dialect import Dialect
 from proxy.engine.fuzzy import find_similar
 from proxy.engine.parse.media import MediaType
-from proxy.engine.parse.payload import Payload, decode_for_postgres
+from proxy.engine.parse.payload import decode_for_postgres
 from proxy.engine.parse.request import ApiRequest
 from proxy.engine.plan.resolve import make_array_literal
-from proxy.engine.plan.types import (
-    Argument,
-    CallNode,
-    Group,
-    HasNone,
-    JsonArguments,
-    NamedArguments,
-    Predicate,
-    RawArgument,
-    ReadNode,
-    Value,
-    Where,
-)
+from proxy.engine.plan.types import Group, HasNone, Predicate, ReadNode, Value, Where
+from proxy.engine.plan.whole import Argument, CallNode, JsonArguments, NamedArguments, RawArgument
 from proxy.engine.schema import Function, Schema
-from proxy.errors import ApiError
+from proxy.errors import ApiError, Json
 
 _RAW_TYPES = {"json": ("json", "jsonb"), "text": ("text",), "xml": ("xml",), "octets": ("bytea",)}
 _RAW_ONLY = {"text": "text", "xml": "xml", "octets": "bytea"}
-_NAME_SIMILARITY = 0.75
 _PARAMETER_SIMILARITY = 0.33
 
 
-def find_function(request: ApiRequest, schema: Schema) -> Function:
+def find_function(request: ApiRequest, schema: Schema, dialect: Dialect) -> Function:
     """The one function that the names of the arguments fit.
 
     Raises ApiError PGRST202 where there is none, PGRST203 where there are several.
@@ -41,11 +31,18 @@ def find_function(request: ApiRequest, schema: Schema) -> Function:
     keys = argument_names(request)
     overloads = schema.functions.get((request.schema, name), ())
     posted = request.action == "call"
-    found = [function for function in overloads if _fits(function, keys, posted, request.content_type)]
+    if request.preferences.single_object:
+        found = [function for function in overloads if _takes_object(function)]
+    else:
+        found = [function for function in overloads if _fits(function, keys, posted, request.content_type)]
     if not found and posted:
-        found = [function for function in overloads if _takes_payload(function, request.content_type)]
+        found = [
+            function
+            for function in overloads
+            if _takes_payload(function, request.content_type, named=dialect.names_payload)
+        ]
     if not found:
-        raise _not_found(request, keys, schema)
+        raise _not_found(request, keys, schema, dialect)
     if len(found) > 1:
         listed = ", ".join(map(_sign, found))
         message = f"Could not choose the best candidate function between: {listed}"
@@ -72,8 +69,12 @@ def _fits(function: Function, keys: frozenset[str], posted: bool, content: Media
     return keys - optional == required
 
 
-def _takes_payload(function: Function, content: MediaType) -> bool:
-    if len(function.parameters) != 1 or function.parameters[0].name:
+def _takes_object(function: Function) -> bool:
+    return len(function.parameters) == 1 and function.parameters[0].type in _RAW_TYPES["json"]
+
+
+def _takes_payload(function: Function, content: MediaType, *, named: bool) -> bool:
+    if len(function.parameters) != 1 or (function.parameters[0].name and not named):
         return False
     return function.parameters[0].type in _RAW_TYPES.get(content.kind, ())
 
@@ -83,16 +84,17 @@ def _sign(function: Function) -> str:
     return f"{function.schema}.{function.name}({parameters})"
 
 
-def _not_found(request: ApiRequest, keys: frozenset[str], schema: Schema) -> ApiError:
+def _not_found(request: ApiRequest, keys: frozenset[str], schema: Schema, dialect: Dialect) -> ApiError:
     names = sorted(keys)
     qualified = f"{request.schema}.{request.name}"
     raw = _RAW_ONLY.get(request.content_type.kind) if request.action == "call" else None
+    whole = "json/jsonb" if request.preferences.single_object else raw and f"unnamed {raw}"
     listed = ", ".join(names)
-    called = "" if raw else f"({listed})" if names else " without parameters"
+    called = "" if whole else f"({listed})" if names else " without parameters"
     plural = "s" if len(names) > 1 else ""
     tail = f" with parameter{plural} {listed}" if names else " without parameters"
-    if raw:
-        tail = f" with a single unnamed {raw} parameter"
+    if whole:
+        tail = f" with a single {whole} parameter"
     elif request.action == "call" and request.content_type.kind == "json":
         tail += " or with a single unnamed json/jsonb parameter"
     return ApiError(
@@ -100,16 +102,16 @@ def _not_found(request: ApiRequest, keys: frozenset[str], schema: Schema) -> Api
         "PGRST202",
         f"Could not find the function {qualified}{called} in the schema cache",
         f"Searched for the function {qualified}{tail}, but no matches were found in the schema cache.",
-        None if raw else _suggest(request, names, schema),
+        None if whole else _suggest(request, names, schema, dialect),
     )
 
 
-def _suggest(request: ApiRequest, names: list[str], schema: Schema) -> str | None:
+def _suggest(request: ApiRequest, names: list[str], schema: Schema, dialect: Dialect) -> str | None:
     name = request.name or ""
     overloads = schema.functions.get((request.schema, name))
     if overloads is None:
         known = [function for space, function in schema.functions if space == request.schema]
-        similar = find_similar(name, known, _NAME_SIMILARITY)
+        similar = find_similar(name, known, dialect.name_similarity)
         best = similar[0][1] if similar else None
     else:
         lists = [_list(parameter.name for parameter in function.parameters) for function in overloads]
@@ -122,29 +124,36 @@ def _list(names: Iterable[str]) -> str:
     return f"({', '.join(sorted(names))})"
 
 
-def make_call(function: Function, request: ApiRequest, tree: ReadNode) -> CallNode:
+def make_call(function: Function, request: ApiRequest, tree: ReadNode, dialect: Dialect) -> CallNode:
     """The call of ``function`` that gives the rows for ``tree``."""
+    filtered = frozenset(_find_filtered(tree)) if dialect.asks_for_filtered else frozenset()
     return CallNode(
         function=(function.schema, function.name),
-        arguments=_make_arguments(function, request),
+        arguments=_make_arguments(function, request, dialect),
         scalar=function.scalar,
         single=function.single,
-        columns=() if function.scalar else find_needed_columns(tree),
+        columns=() if function.scalar else find_needed_columns(tree, filtered),
     )
 
 
-def _make_arguments(function: Function, request: ApiRequest) -> NamedArguments | RawArgument | JsonArguments:
+def _make_arguments(
+    function: Function, request: ApiRequest, dialect: Dialect
+) -> NamedArguments | RawArgument | JsonArguments:
     payload = request.payload
     parameters = function.parameters
-    if len(parameters) == 1 and not parameters[0].name:
-        return RawArgument(parameters[0].type, _make_raw(parameters[0].type, payload))
+    if len(parameters) == 1 and (request.preferences.single_object or not parameters[0].name):
+        whole = None if payload is None or payload.pairs is not None else payload.text
+        raw = _make_object(function, request) if whole is None else whole
+        return RawArgument(parameters[0].type, _make_raw(parameters[0].type, raw))
     keys = argument_names(request)
     given = tuple(parameter for parameter in parameters if parameter.name in keys)
     if not given:
         return NamedArguments(())
     if payload is not None and payload.pairs is None:
         return JsonArguments(Value(decode_for_postgres(payload.text)), payload.single, given)
-    pairs = request.parameters.arguments if payload is None else payload.pairs or ()
+    if dialect.json_arguments:
+        return JsonArguments(Value(_make_object(function, request).decode()), True, given)
+    pairs = _find_pairs(request)
     arguments = []
     for parameter in given:
         values = tuple(text for name, text in pairs if name == parameter.name)
@@ -153,15 +162,28 @@ def _make_arguments(function: Function, request: ApiRequest) -> NamedArguments |
     return NamedArguments(tuple(arguments))
 
 
-def _make_raw(type_name: str, payload: Payload | None) -> Value:
-    raw = b"{}" if payload is None else payload.text
+def _find_pairs(request: ApiRequest) -> tuple[tuple[str, str], ...]:
+    return request.parameters.arguments if request.payload is None else request.payload.pairs or ()
+
+
+def _make_object(function: Function, request: ApiRequest) -> bytes:
+    """The arguments of a query string or form as a JSON object of strings; arrays for the variadic one."""
+    variadic = {parameter.name for parameter in function.parameters if parameter.variadic}
+    values: dict[str, Json] = {}
+    for name, text in _find_pairs(request):
+        before = values.get(name, [])
+        values[name] = [*before, text] if name in variadic and isinstance(before, list) else text
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _make_raw(type_name: str, raw: bytes) -> Value:
     if type_name == "bytea":
         return Value("\\x" + raw.hex())
     return Value(decode_for_postgres(raw))
 
 
-def find_needed_columns(tree: ReadNode) -> tuple[str, ...]:
-    """The columns of the source that ``tree`` selects, joins or filters by; none for all of them."""
+def find_needed_columns(tree: ReadNode, filtered: frozenset[str]) -> tuple[str, ...]:
+    """The columns of the source that ``tree`` selects or joins, and ``filtered``; none for all of them."""
     selected = {output.operand.name for output in tree.select}
     computed = any(child.link is not None and child.link.function for child in tree.children)
     if "*" in selected or computed:
@@ -174,7 +196,7 @@ def find_needed_columns(tree: ReadNode) -> tuple[str, ...]:
         if pair.other == tree.qualifier
     }
     needed = selected | joined
-    return tuple(sorted(needed | set(_find_filtered(tree)))) if needed else ()
+    return tuple(sorted(needed | filtered)) if needed else ()
 
 
 def _find_filtered(node: ReadNode) -> Iterable[str]:

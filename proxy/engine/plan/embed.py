@@ -28,27 +28,36 @@ from proxy.engine.schema import Schema
 from proxy.errors import ApiError
 
 
-def expand_stars(node: ReadNode, namespace: str, schema: Schema, *, grouped: bool = False) -> ReadNode:
-    """Name every column where ``*`` would not do: under aggregates, in to-many spreads, with formatters."""
+def expand_stars(
+    node: ReadNode, namespace: str, schema: Schema, *, counts_rows: bool, grouped: bool = False
+) -> ReadNode:
+    """Name every column where ``*`` would not do: under aggregates, in to-many spreads, with formatters.
+
+    ``counts_rows``: what a spread counts is its row as one value.
+    """
     grouped = grouped or node.spread_to_many or any(output.aggregate for output in node.select)
     relation = node.relation
     if relation == ("", SOURCE) and node.label is not None:
         relation = (namespace, node.label)
     scope = Scope(schema, relation)
     if grouped or any(scope.formatter(name) for name in scope.columns):
-        select = tuple(part for output in node.select for part in _expand(output, node, scope))
+        counts_row = counts_rows and node.spread
+        select = tuple(part for output in node.select for part in _expand(output, counts_row, scope))
         node = replace(node, select=select)
-    children = tuple(expand_stars(child, namespace, schema, grouped=grouped) for child in node.children)
-    return replace(node, children=children)
+    children = (
+        expand_stars(child, namespace, schema, counts_rows=counts_rows, grouped=grouped)
+        for child in node.children
+    )
+    return replace(node, children=tuple(children))
 
 
-def _expand(output: Output, node: ReadNode, scope: Scope) -> Iterator[Output]:
+def _expand(output: Output, counts_row: bool, scope: Scope) -> Iterator[Output]:
     star = output.operand.name == "*" and not output.operand.path
     if star and output.aggregate is None:
         for name in scope.columns:
             expanded = resolve_output(SelectField(Field(name)), scope)
             yield replace(expanded, cast=output.cast, alias=expanded.alias or output.alias)
-    elif star and node.spread and output.aggregate == "count":
+    elif star and counts_row and output.aggregate == "count":
         yield replace(output, operand=replace(output.operand, whole_row=True))
     else:
         yield output
@@ -84,6 +93,31 @@ def relate_orders(node: ReadNode) -> ReadNode:
 
     order = tuple(map(relate, node.order))
     return replace(node, order=order, children=tuple(map(relate_orders, node.children)))
+
+
+def refuse_many_spreads(node: ReadNode) -> None:
+    """Raises ApiError PGRST119 if a to-many resource is spread, which came with PostgREST 13."""
+    for child in node.children:
+        if child.spread_to_many:
+            origin = node.label if node.relation == ("", SOURCE) else node.relation[1]
+            details = f"'{origin}' and '{child.name}' do not form a many-to-one or one-to-one relationship"
+            raise ApiError(400, "PGRST119", f"A spread operation on '{child.name}' is not possible", details)
+        refuse_many_spreads(child)
+
+
+def refuse_empty_spreads(node: ReadNode) -> None:
+    """Raises ApiError 42601 as PostgreSQL did while an empty spread left a gap in the select list."""
+    filled = [True] * len(node.select)
+    for output in node.children_outputs:
+        if isinstance(output, SpreadOutput):
+            filled.append(bool(output.columns))
+        elif not output.empty:
+            filled.append(True)
+    if len(filled) > 1 and not all(filled):
+        found = "FROM" if all(filled[:-1]) else ","
+        raise ApiError(400, "42601", f'syntax error at or near "{found}"')
+    for child in node.children:
+        refuse_empty_spreads(child)
 
 
 def find_null_filters(node: ReadNode) -> ReadNode:
@@ -159,6 +193,23 @@ def _hoist(node: ReadNode) -> tuple[ReadNode, _Hoisted]:
         return replace(node, children_outputs=outputs), {}
     own = {(node.embed, output.name): output for output in node.select if output.aggregate}
     own.update({(node.embed, name): output for (_, name), output in found.items()})
+    select = tuple(replace(output, aggregate=None, aggregate_cast=None) for output in node.select)
+    return replace(node, select=select), own
+
+
+def hoist_aggregates_once(node: ReadNode) -> ReadNode:
+    """Move aggregates of spreads up to their parent, as PostgREST did up to 12."""
+    return _hoist_once(node)[0]
+
+
+def _hoist_once(node: ReadNode) -> tuple[ReadNode, _Hoisted]:
+    hoisted = [_hoist_once(child) for child in node.children]
+    found = {key: output for _, below in hoisted for key, output in below.items()}
+    outputs = tuple(_aggregate(output, found) for output in node.children_outputs)
+    node = replace(node, children=tuple(child for child, _ in hoisted), children_outputs=outputs)
+    if not node.spread:
+        return node, {}
+    own = {(node.embed, output.name): output for output in reversed(node.select) if output.aggregate}
     select = tuple(replace(output, aggregate=None, aggregate_cast=None) for output in node.select)
     return replace(node, select=select), own
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from proxy.config import EngineConfig
+from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.parse.request import ApiRequest
 from proxy.engine.plan.call import find_function, make_call
 from proxy.engine.plan.embed import (
@@ -14,9 +15,12 @@ from proxy.engine.plan.embed import (
     expand_stars,
     find_null_filters,
     hoist_aggregates,
+    hoist_aggregates_once,
     name_spread_aggregates,
     order_spreads,
     refuse_aggregates,
+    refuse_empty_spreads,
+    refuse_many_spreads,
     relate_orders,
 )
 from proxy.engine.plan.negotiate import (
@@ -27,6 +31,7 @@ from proxy.engine.plan.negotiate import (
     wants_rollback,
 )
 from proxy.engine.plan.relations import find_relation
+from proxy.engine.plan.resolve import until_nul
 from proxy.engine.plan.tree import (
     SOURCE,
     add_filters,
@@ -37,7 +42,8 @@ from proxy.engine.plan.tree import (
     plant,
     restrict_rows,
 )
-from proxy.engine.plan.types import Explain, Group, HasNone, NoBody, Plan, ReadNode, Shape, Where
+from proxy.engine.plan.types import Group, HasNone, ReadNode, Where
+from proxy.engine.plan.whole import Explain, NoBody, Plan, Shape
 from proxy.engine.schema import Function, QualifiedName, Relation, Schema
 from proxy.errors import ApiError
 
@@ -58,7 +64,11 @@ def find_target(request: ApiRequest, schema: Schema, options: EngineConfig) -> R
     """What OPTIONS asks about; None for the root. Raises ApiError."""
     match request.resource:
         case "relation":
-            return find_relation(schema, request.schema, request.name or "")
+            dialect = find_dialect(options.compat)
+            relation = schema.relations.get((request.schema, request.name or ""))
+            if relation is None and not dialect.checks_relations:
+                raise ApiError(404, "", "")
+            return relation or find_relation(schema, request.schema, request.name or "", dialect)
         case "function":
             return _plan_call(request, schema, options).function
         case "root":
@@ -66,13 +76,16 @@ def find_target(request: ApiRequest, schema: Schema, options: EngineConfig) -> R
 
 
 def _plan_read(request: ApiRequest, schema: Schema, options: EngineConfig) -> Plan:
-    relation = find_relation(schema, request.schema, request.name or "")
-    tree = make_tree((relation.schema, relation.name), request, schema, options)
+    name = request.name or ""
+    dialect = find_dialect(options.compat)
+    if dialect.checks_relations:
+        find_relation(schema, request.schema, name, dialect)
+    tree = make_tree((request.schema, until_nul(name)), request, schema, options)
     return _finish(request, schema, options, tree, None)
 
 
 def _plan_call(request: ApiRequest, schema: Schema, options: EngineConfig) -> Plan:
-    function = find_function(request, schema)
+    function = find_function(request, schema, find_dialect(options.compat))
     # Rows of a relation's type are planned like that relation, looked up beside the function.
     relation = (function.schema, function.returns[1] if function.composite else function.name)
     tree = make_tree(relation, request, schema, options)
@@ -83,10 +96,11 @@ def _finish(
     request: ApiRequest, schema: Schema, options: EngineConfig, tree: ReadNode, function: Function | None
 ) -> Plan:
     preferences = request.preferences
+    dialect = find_dialect(options.compat)
     body, media = choose_body(request.accept, tree, schema, options, function)
     refuse_unknown_preferences(preferences, schema)
     max_affected = preferences.max_affected if preferences.strict and function is not None else None
-    if max_affected is not None and function is not None and function.single:
+    if max_affected is not None and function and function.single and dialect.limits_single_results:
         message = (
             "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"
         )
@@ -96,7 +110,7 @@ def _finish(
     shape = Shape(
         root=tree,
         body=NoBody() if request.head else body,
-        call=None if function is None else make_call(function, request, tree),
+        call=None if function is None else make_call(function, request, tree, dialect),
         count=preferences.count in ("exact", "estimated"),
         count_limit=(options.db_max_rows or 0) + 1 if limited else None,
         explain=Explain(media.plan_json, media.plan_options) if media.kind == "plan" else None,
@@ -122,24 +136,33 @@ def make_tree(
     relation: QualifiedName, request: ApiRequest, schema: Schema, options: EngineConfig
 ) -> ReadNode:
     """The tree of nodes to read, rooted in ``relation``. Raises ApiError."""
+    dialect = find_dialect(options.compat)
     tree = plant(relation, request.parameters.select, schema)
-    tree = add_filters(tree, request, schema)
+    tree = add_filters(tree, request, schema, dialect)
     tree = add_orders(tree, request, schema)
     tree = add_ranges(tree, request)
-    tree = add_logic(tree, request, schema)
+    tree = add_logic(tree, request, schema, dialect)
     if request.resource == "function":
         tree = replace(tree, relation=("", SOURCE), label=tree.name)
     tree = add_relations(tree, request.schema, schema)
-    tree = expand_stars(tree, request.schema, schema)
-    tree = name_spread_aggregates(tree)
+    tree = expand_stars(tree, request.schema, schema, counts_rows=not dialect.hoists_once)
+    tree = tree if dialect.hoists_once else name_spread_aggregates(tree)
     tree = relate_orders(tree)
+    if not dialect.spreads_many:
+        refuse_many_spreads(tree)
     tree = find_null_filters(tree)
-    tree = add_outputs(tree)
-    if not options.db_aggregates_enabled:
-        refuse_aggregates(tree)
-    tree = hoist_aggregates(tree)
+    tree = _settle_aggregates(add_outputs(tree), dialect, allowed=options.db_aggregates_enabled)
     tree = order_spreads(tree)
     return restrict_rows(tree, options.db_max_rows)
+
+
+def _settle_aggregates(tree: ReadNode, dialect: Dialect, *, allowed: bool) -> ReadNode:
+    if dialect.hoists_once:
+        tree = hoist_aggregates_once(tree)
+        refuse_empty_spreads(tree)
+    if not allowed:
+        refuse_aggregates(tree)
+    return tree if dialect.hoists_once else hoist_aggregates(tree)
 
 
 def strip_to_count(node: ReadNode) -> ReadNode:

@@ -6,7 +6,8 @@ Source: PostgREST 14, reference 5.1 to 5.4 and 8.1.
 from proxy.config import EngineConfig
 from proxy.engine.parse.media import JSON, MediaType, parse_media_type
 from proxy.engine.parse.preferences import Preferences
-from proxy.engine.plan.types import Body, CsvBody, CustomBody, GeoJsonBody, JsonBody, ReadNode
+from proxy.engine.plan.types import ReadNode
+from proxy.engine.plan.whole import Body, CsvBody, CustomBody, GeoJsonBody, JsonBody
 from proxy.engine.schema import Function, QualifiedName, Schema
 from proxy.errors import ApiError
 
@@ -114,10 +115,12 @@ def name_applied(
 ) -> tuple[str, ...]:
     """The preferences that are honoured, in the order in which the answer names them.
 
-    ``affecting``: the number of rows that may be affected is one of them.
+    ``affecting``: the number of rows that may be affected, and how a function gets its arguments, are
+    among them.
     """
     limited = affecting and preferences.strict
     given = (
+        ("params", "single-object" if affecting and preferences.single_object else None),
         ("count", preferences.count),
         ("tx", accept_transaction(preferences, options)),
         ("handling", preferences.handling),

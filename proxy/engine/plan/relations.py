@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from proxy.engine.dialect import Dialect
 from proxy.engine.fuzzy import find_similar
 from proxy.engine.schema import (
     AnyRelationship,
@@ -12,18 +13,17 @@ from proxy.engine.schema import (
 )
 from proxy.errors import ApiError, Json
 
-_TABLE_SIMILARITY = 0.75
 _RELATIONSHIP_SIMILARITY = 0.33
-_MOST_RELATIONS_FOR_HINTS = 500
 
 
-def find_relation(schema: Schema, namespace: str, name: str) -> Relation:
+def find_relation(schema: Schema, namespace: str, name: str, dialect: Dialect) -> Relation:
     """The relation of that name. Raises ApiError PGRST205, with a hint at a similar name."""
     relation = schema.relations.get((namespace, name))
     if relation is not None:
         return relation
     names = [known for space, known in schema.relations if space == namespace]
-    similar = find_similar(name, names, _TABLE_SIMILARITY) if len(names) < _MOST_RELATIONS_FOR_HINTS else []
+    most = dialect.most_relations_for_hints
+    similar = find_similar(name, names, dialect.name_similarity) if most is None or len(names) < most else []
     hint = f"Perhaps you meant the table '{namespace}.{similar[0][1]}'" if similar else None
     message = f"Could not find the table '{namespace}.{name}' in the schema cache"
     raise ApiError(404, "PGRST205", message, None, hint)

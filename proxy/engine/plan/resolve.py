@@ -44,10 +44,14 @@ _PATTERNS = ("like", "ilike")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The relation that names are looked up in; it need not exist."""
+    """The relation that names are looked up in; it need not exist.
+
+    ``makes_vectors``: what is searched for text becomes a tsvector first.
+    """
 
     schema: Schema
     relation: QualifiedName
+    makes_vectors: bool = True
 
     @property
     def columns(self) -> Mapping[str, Column]:
@@ -113,7 +117,8 @@ def _resolve_filter(condition: Filter, scope: Scope) -> Predicate:
     parser = scope.schema.representation("text", column.nominal_type) if column else None
     operand = resolve_field(condition.field, scope)
     operation = condition.operation
-    if isinstance(operation, TextSearch) and column is not None and column.type != "tsvector":
+    vector = not scope.makes_vectors or column is None or column.type == "tsvector"
+    if isinstance(operation, TextSearch) and not vector:
         language = None if operation.language is None else Value(operation.language)
         operand = Operand(operand.name, operand.path, operand.to_json, True, language)
     return Predicate(operand, _resolve_operation(operation, parser), condition.negated)

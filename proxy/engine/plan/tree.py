@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
+from proxy.engine.dialect import Dialect
 from proxy.engine.parse.query import parse_range_path
 from proxy.engine.parse.range import ALL_ROWS, NO_ROWS, RowRange, intersect
 from proxy.engine.parse.request import ApiRequest
@@ -65,24 +66,26 @@ def _change_at(node: ReadNode, path: EmbedPath, change: Change) -> ReadNode:
     raise not_embedded(path[0])
 
 
-def add_filters(node: ReadNode, request: ApiRequest, schema: Schema) -> ReadNode:
+def add_filters(node: ReadNode, request: ApiRequest, schema: Schema, dialect: Dialect) -> ReadNode:
     """Filters go in front of what a node has, the last of the URL first."""
     filters = request.parameters.filters
     for path, condition in reversed([pair for pair in filters if pair[0] or not request.writes]):
-        node = _change_at(node, path, partial(_add_where, condition=condition, schema=schema))
+        add = partial(_add_where, condition=condition, schema=schema, dialect=dialect)
+        node = _change_at(node, path, add)
     return node
 
 
-def add_logic(node: ReadNode, request: ApiRequest, schema: Schema) -> ReadNode:
+def add_logic(node: ReadNode, request: ApiRequest, schema: Schema, dialect: Dialect) -> ReadNode:
     """Logic trees likewise; they end up in front of the filters."""
     logic = request.parameters.logic
     for path, condition in reversed([pair for pair in logic if pair[0] or not request.writes]):
-        node = _change_at(node, path, partial(_add_where, condition=condition, schema=schema))
+        add = partial(_add_where, condition=condition, schema=schema, dialect=dialect)
+        node = _change_at(node, path, add)
     return node
 
 
-def _add_where(node: ReadNode, condition: Condition, schema: Schema) -> ReadNode:
-    resolved = resolve_condition(condition, Scope(schema, node.relation))
+def _add_where(node: ReadNode, condition: Condition, schema: Schema, dialect: Dialect) -> ReadNode:
+    resolved = resolve_condition(condition, Scope(schema, node.relation, dialect.makes_vectors))
     return replace(node, where=(resolved, *node.where))
 
 

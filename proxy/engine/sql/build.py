@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from proxy.engine.plan.types import Explain, ReadNode, Shape, Value, walk_values
+from proxy.engine.plan.types import ReadNode, Value, walk_values
+from proxy.engine.plan.whole import Explain, Shape
 from proxy.engine.sql.elements import DIALECT, Slot
 from proxy.engine.sql.read import make_count, make_statement
 
@@ -20,7 +21,7 @@ class Statement:
     parameters: int
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)  # two for each shape: to be described, and to be run
 def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Statement:
     """The statement for a shape; for a bare node one that asks how many rows of it the planner expects.
     Without ``pins`` it is fit to be described, not to be run:

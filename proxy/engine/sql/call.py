@@ -2,7 +2,7 @@
 
 from sqlalchemy import literal_column, select
 
-from proxy.engine.plan.types import CallNode, JsonArguments, NamedArguments, RawArgument
+from proxy.engine.plan.whole import CallNode, JsonArguments, NamedArguments, RawArgument
 from proxy.engine.sql.conditions import Bind, Expression
 from proxy.engine.sql.elements import FunctionCall, Given, Recordset, Rows, cast_to, every_column, name, quote
 

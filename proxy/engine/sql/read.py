@@ -12,21 +12,15 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, Subquery
 
 from proxy.engine.plan.types import (
-    Body,
     ChildOutput,
-    CsvBody,
-    CustomBody,
     EmbedOutput,
-    GeoJsonBody,
-    JsonBody,
-    NoBody,
     Operand,
     Output,
     ReadNode,
-    Shape,
     SpreadColumn,
     SpreadOutput,
 )
+from proxy.engine.plan.whole import Body, CsvBody, CustomBody, GeoJsonBody, JsonBody, NoBody, Shape
 from proxy.engine.sql.call import make_call_rows
 from proxy.engine.sql.conditions import (
     Bind,

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from proxy.config import EngineConfig
 from proxy.engine.auth.claims import Identity
+from proxy.engine.dialect import find_dialect
 from proxy.engine.schema import Function, Schema
 from proxy.engine.sql.elements import quote
 from proxy.errors import Json
@@ -47,7 +48,9 @@ def make_session(
     function: Function | None = None,
 ) -> Session:
     """The session of a request of ``identity`` in the schema ``namespace``, calling ``function`` or none."""
-    path = ", ".join(quote(part) for part in (namespace, *options.db_extra_search_path))
+    dialect = find_dialect(options.compat)
+    extra = options.db_extra_search_path or (("",) if dialect.searches_empty_name else ())
+    path = ", ".join(quote(part) for part in (namespace, *extra))
     of_role = schema.role_settings.get(identity.role, ())
     settings = [
         ("search_path", path),
