@@ -1,14 +1,17 @@
 """Compare two answers to one request: the verdict, and where they differ.
 
 Status codes are compared, reason phrases are not (RFC 9112, section 4: a client ignores them). Bodies are
-compared as bytes first; JSON that differs in its bytes is compared token by token, CSV record by record,
-anything else is different. Where the request leaves the order of rows open, rows are a multiset.
+compared as bytes first. JSON that differs in its bytes is compared token by token, CSV record by record, the
+root document without the version of the server that it names. Execution plans are each server's own and are
+not compared; anything else is different. Where the request leaves the order of rows open, rows are a
+multiset.
 """
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from proxy.events import Difference, Verdict
 from proxy.messages import Answer, Request
@@ -23,7 +26,7 @@ SUCCESS = frozenset({200, 206})
 
 BEFORE_PARTING = 20
 
-BodyKind: TypeAlias = Literal["json", "csv", "bytes"]
+BodyKind: TypeAlias = Literal["json", "csv", "openapi", "plan", "bytes"]
 
 
 class Likeness(Enum):
@@ -38,7 +41,7 @@ class Likeness(Enum):
     """As many rows of the same columns, and which rows belong here is left open."""
     DIFFERENT = auto()
     UNKNOWN = auto()
-    """A content coding could not be undone."""
+    """A content coding could not be undone, or the bodies are execution plans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def compare(
 
     ``max_rows`` is the option ``db-max-rows``, ``keys`` are the relation's unique keys where known: both
     settle what the request leaves open. The verdict is ``match``, ``equivalent``, ``indeterminate``,
-    ``mismatch``, or ``inconclusive`` when a body is in a coding that cannot be undone. It does not depend on
+    ``mismatch``, or ``inconclusive`` when the bodies cannot be compared. It does not depend on
     which answer is called the upstream's. Never raises.
     """
     likeness, body_differences = _compare_bodies(
@@ -121,11 +124,15 @@ def _compare_bodies(read_contract: ReadContract, upstream: Answer, engine: Answe
     if first == second:
         return Likeness.SAME, []
     kind = _read_kind(upstream)
+    if kind == _read_kind(engine) == "plan":
+        return Likeness.UNKNOWN, []
     if kind == _read_kind(engine) and len(first) + len(second) <= DECODED_LIMIT:
         rows_expected = _hold_rows(upstream, engine)
         try:
             if kind == "json":
                 return _compare_json(read_contract(), upstream, first, second, rows_expected)
+            if kind == "openapi":
+                return _compare_documents(first, second)
             if kind == "csv":
                 return _compare_csv(read_contract(), upstream, first, second, rows_expected)
         except (ValueError, RecursionError):
@@ -148,6 +155,26 @@ def _compare_json(
             if _other_page(contract, answer, len(rows)) and _alike(rows, other_rows, answer):
                 return Likeness.OTHER_PAGE, []
     return Likeness.DIFFERENT, find_differences(one, other)
+
+
+def _compare_documents(first: bytes, second: bytes) -> Bodies:
+    """Root documents: each names the version of its own server, and members have no order."""
+    one, other = _without_version(first), _without_version(second)
+    if one == other:
+        return Likeness.SAME, []
+    return Likeness.DIFFERENT, find_differences(_sorted_tokens(one), _sorted_tokens(other))
+
+
+def _sorted_tokens(document: dict[str, Any]) -> Token:
+    return read_tokens(json.dumps(document, sort_keys=True).encode())
+
+
+def _without_version(body: bytes) -> dict[str, Any]:
+    document = json.loads(body, parse_float=str)
+    if not isinstance(document, dict) or not isinstance(document.get("info"), dict):
+        raise ValueError
+    document["info"].pop("version", None)
+    return document
 
 
 def _compare_csv(
@@ -215,6 +242,10 @@ def _read_total(answer: Answer) -> int | None:
 
 def _read_kind(answer: Answer) -> BodyKind:
     media_type = (answer.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if media_type.startswith(b"application/vnd.pgrst.plan"):
+        return "plan"
+    if media_type == b"application/openapi+json":
+        return "openapi"
     if media_type.endswith((b"/json", b"+json")):
         return "json"
     return "csv" if media_type == b"text/csv" else "bytes"

@@ -1,0 +1,167 @@
+"""The pool's limits, with connections that are none and a clock of the test's own."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+
+from proxy.config import EngineConfig
+from proxy.database.pool import CannotConnect, ConnectionPool
+from proxy.errors import EngineDown
+
+
+class Connection:
+    """As much of an asyncpg connection as SQLAlchemy asks for."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.closed = False
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def get_server_version(self) -> tuple[int, int]:
+        return (16, 0)
+
+    async def close(self, **_: object) -> None:
+        self.closed = True
+
+    def terminate(self) -> None:
+        self.closed = True
+
+    async def set_type_codec(self, *_: object, **__: object) -> None:
+        return None
+
+
+@dataclass
+class Bench:
+    """A pool of at most ``size`` connections; ``now`` is its clock."""
+
+    size: int = 2
+    now: float = 0.0
+    made: list[Connection] = field(default_factory=list)
+    fault: Exception | None = None
+
+    def __post_init__(self) -> None:
+        options = EngineConfig(
+            db_pool_acquisition_timeout=0.01, db_pool_max_lifetime=1800.0, db_pool_max_idletime=30.0
+        )
+        self.pool = ConnectionPool(self.connect, options, size=self.size, clock=lambda: self.now)
+
+    async def connect(self) -> Any:
+        if self.fault is not None:
+            raise self.fault
+        self.made.append(Connection(len(self.made)))
+        return self.made[-1]
+
+    async def use(self) -> int:
+        """Take a connection and give it back; gives its number."""
+        async with self.pool.take() as raw:
+            connection: Connection = raw.driver_connection
+            return connection.number
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    made = Bench()
+    # What SQLAlchemy asks a server of when it meets it first.
+    dialect = made.pool.engine.dialect
+    monkeypatch.setattr(dialect, "initialize", lambda connection: None)
+    return made
+
+
+async def test_a_connection_is_made_when_it_is_needed_and_used_again(bench: Bench) -> None:
+    assert bench.made == []
+    assert [await bench.use() for _ in range(3)] == [0, 0, 0]
+    assert (bench.pool.used, bench.pool.idle) == (0, 1)
+
+
+async def test_who_waits_too_long_is_told_so_and_counted(bench: Bench) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(bench.pool.take())
+        assert (bench.pool.used, bench.pool.waiting) == (2, 0)
+        waiting = asyncio.create_task(bench.use())
+        await asyncio.sleep(0)
+        assert bench.pool.waiting == 1
+        with pytest.raises(EngineDown) as caught:
+            await waiting
+        assert (caught.value.error.status, caught.value.error.code) == (504, "PGRST003")
+        assert (bench.pool.timeouts, bench.pool.waiting) == (1, 0)
+    assert await bench.use() in (0, 1)
+
+
+@pytest.mark.parametrize(("later", "number"), [(29.9, 0), (30.0, 1)])
+async def test_a_connection_that_was_unused_for_too_long_is_replaced(
+    bench: Bench, later: float, number: int
+) -> None:
+    await bench.use()
+    bench.now += later
+    assert await bench.use() == number
+
+
+async def test_a_connection_that_is_too_old_is_replaced(bench: Bench) -> None:
+    for _ in range(180):
+        assert await bench.use() == 0
+        bench.now += 10
+    assert await bench.use() == 1
+
+
+async def test_a_connection_that_the_server_has_closed_is_replaced_unseen(bench: Bench) -> None:
+    await bench.use()
+    bench.made[0].closed = True
+    assert await bench.use() == 1
+
+
+async def test_unused_connections_are_closed_without_anyone_taking_them(bench: Bench) -> None:
+    async with bench.pool.take(), bench.pool.take():
+        pass
+    bench.now += 20
+    await bench.pool.sweep()
+    assert [connection.closed for connection in bench.made] == [False, False]
+    # Looking at a connection does not count as using it.
+    bench.now += 10
+    await bench.pool.sweep()
+    assert [connection.closed for connection in bench.made] == [True, True]
+    assert len(bench.made) == 2
+    assert await bench.use() == 2
+
+
+async def test_after_a_flush_only_new_connections_are_used(bench: Bench) -> None:
+    async with bench.pool.take() as raw:
+        await bench.use()
+        await bench.pool.flush()
+        assert bench.made[1].closed
+        held: Connection = raw.driver_connection
+        assert not held.closed
+    assert await bench.use() == 2
+    await bench.pool.sweep()
+    assert held.closed
+
+
+@pytest.mark.parametrize(
+    ("fault", "sqlstate"),
+    [
+        (asyncpg.InvalidPasswordError("password authentication failed"), "28P01"),
+        (asyncpg.CannotConnectNowError("the database system is starting up"), "57P03"),
+        (asyncpg.InterfaceError("odd"), ""),
+    ],
+)
+async def test_what_the_server_says_to_a_new_connection_is_passed_on(
+    bench: Bench, fault: Exception, sqlstate: str
+) -> None:
+    bench.fault = fault
+    with pytest.raises(CannotConnect) as caught:
+        await bench.use()
+    assert (str(caught.value), caught.value.sqlstate) == (str(fault), sqlstate)
+    bench.fault = None
+    assert await bench.use() == 0
+
+
+async def test_what_the_network_says_is_passed_on(bench: Bench) -> None:
+    bench.fault = ConnectionRefusedError(111, "refused")
+    with pytest.raises(ConnectionRefusedError):
+        await bench.use()
