@@ -1,11 +1,15 @@
 """Fixtures for every room. A database server starts only when the first test asks for one."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from proxy.cli import DEEPEST
 from tests.support import database
 from tests.support.database import ConformanceDatabase
+
+sys.setrecursionlimit(DEEPEST)
 
 
 @pytest.fixture(scope="session")

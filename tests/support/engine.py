@@ -4,10 +4,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import asyncpg
+
 from proxy.config import Compat, EngineConfig
-from proxy.config.engine import read_options
+from proxy.config.engine import read_standalone
+from proxy.config.in_database import DATABASE_SETTINGS, read_database
 from proxy.database.answer import answer
 from proxy.database.connection import Database
+from proxy.database.settings import read_settings
 from proxy.database.snapshot import EngineSnapshot
 from proxy.messages import Answer, Request
 from proxy.tape.replay import Ask
@@ -15,12 +19,18 @@ from tests.support.conformance import login_role, variant_options
 from tests.support.database import ConformanceDatabase
 
 
-def engine_options(
+async def engine_options(
     database: ConformanceDatabase, variant: str = "default", compat: Compat = "14"
 ) -> EngineConfig:
-    """The options of a recorded variant, on ``database``."""
+    """The options of a recorded variant, with those that its database holds."""
     environ = {**variant_options(variant), "PGRST_DB_URI": database.login_url(login_role(variant))}
-    return replace(read_options({}, environ), compat=compat)
+    options = read_standalone({}, environ)
+    connection = await asyncpg.connect(options.db_uri)
+    try:
+        kept = await read_settings(connection, list(DATABASE_SETTINGS), options.db_pre_config)
+    finally:
+        await connection.close()
+    return replace(read_standalone({}, environ, database=read_database(kept)), compat=compat)
 
 
 @contextlib.asynccontextmanager
@@ -31,8 +41,13 @@ async def engine(options: EngineConfig) -> AsyncIterator[Ask]:
         snapshot = EngineSnapshot(options, await database.load_schema(options))
 
         async def ask(request: Request) -> Answer:
-            return await answer(request, snapshot, database)
+            return await answer(_as_read_from_the_wire(request), snapshot, database)
 
         yield ask
     finally:
         await database.close()
+
+
+def _as_read_from_the_wire(request: Request) -> Request:
+    """Blanks around a header's value are no part of it (RFC 9112, section 5.1)."""
+    return replace(request, headers=tuple((name, value.strip(b" \t")) for name, value in request.headers))

@@ -1,0 +1,140 @@
+"""A load generator of our own, for machines without wrk: it keeps connections and checks every answer.
+
+``python -m tests.bench.load`` reads an ``Order`` from its input, as JSON, and writes the ``Sample``.
+It is Python too: where it is slower than a server, it is itself that is measured.
+"""
+
+import asyncio
+import json
+import re
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from proxy.loop import FAST_LOOP
+from proxy.server.bodies import ChunkedBody
+from tests.bench.figures import Sample, percentile
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which URL to load, how, and what each answer must be: its status and the bytes of its body."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    connections: int
+    seconds: float
+    status: int
+    length: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    deadline: float
+    latencies: list[float]
+    failures: int = 0
+
+
+class _Client(asyncio.Protocol):
+    """One connection: asks again as soon as it is answered."""
+
+    def __init__(self, order: Order, request: bytes, tally: _Tally) -> None:
+        self._order = order
+        self._request = request
+        self._tally = tally
+        self._received = b""
+        self._asked = 0.0
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not every event loop's transports are subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._ended and time.perf_counter() < self._tally.deadline:
+            self._tally.failures += 1
+
+    def ask(self) -> None:
+        """Send the request."""
+        self._asked = time.perf_counter()
+        self._transport.write(self._request)
+
+    def end(self) -> None:
+        """Close the connection."""
+        self._ended = True
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        length = body_length(self._received)
+        if length is None:
+            return
+        now = time.perf_counter()
+        if now >= self._tally.deadline:
+            return
+        if self._received[9:12] != b"%d" % self._order.status or length != self._order.length:
+            self._tally.failures += 1
+        self._tally.latencies.append(now - self._asked)
+        self._received = b""
+        self.ask()
+
+
+def body_length(received: bytes) -> int | None:
+    """The length of the body of the answer in ``received``, or None while the answer is incomplete.
+
+    An answer with neither length nor chunks counts as one without a body.
+    """
+    head_end = received.find(b"\r\n\r\n") + 2
+    if head_end < 2:
+        return None
+    sized = _LENGTH.search(received, 0, head_end)
+    if sized is not None:
+        length = int(sized[1])
+        return length if len(received) >= head_end + 2 + length else None
+    if _CHUNKED.search(received, 0, head_end):
+        body, _, complete = ChunkedBody().feed(received[head_end + 2 :])
+        return len(body) if complete else None
+    return 0
+
+
+async def generate(order: Order) -> Sample:
+    """Load a server; what is under way at the end does not count. Raises OSError if there is none."""
+    url = urlsplit(order.url)
+    target = url.path + (f"?{url.query}" if url.query else "")
+    lines = [f"GET {target} HTTP/1.1", f"Host: {url.netloc}"]
+    lines += [f"{name}: {value}" for name, value in order.headers]
+    request = "\r\n".join((*lines, "", "")).encode()
+    tally = _Tally(float("inf"), [])
+    loop = asyncio.get_running_loop()
+    clients = []
+    for _ in range(order.connections):
+        _, client = await loop.create_connection(
+            lambda: _Client(order, request, tally), url.hostname or "", url.port or 80
+        )
+        clients.append(client)
+    started = time.perf_counter()
+    tally.deadline = started + order.seconds
+    for client in clients:
+        client.ask()
+    await asyncio.sleep(order.seconds)
+    for client in clients:
+        client.end()
+    tally.latencies.sort()
+    return Sample(
+        requests=len(tally.latencies),
+        failures=tally.failures,
+        per_second=len(tally.latencies) / order.seconds,
+        p50=percentile(tally.latencies, 0.5) * 1e3,
+        p99=percentile(tally.latencies, 0.99) * 1e3,
+    )
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=FAST_LOOP) as loop_runner:
+        sample = loop_runner.run(generate(Order(**json.loads(sys.stdin.read()))))
+    print(json.dumps(asdict(sample)))

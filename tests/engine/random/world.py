@@ -1,0 +1,90 @@
+"""A database to ask in-process: two ways to it, and a record of every SQL text its driver was given."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from proxy.config import EngineConfig
+from proxy.database.answer import answer
+from proxy.database.connection import Database
+from proxy.database.snapshot import EngineSnapshot
+from proxy.engine.schema import Schema
+from proxy.engine.sql.build import build_statement
+from proxy.messages import Answer, Headers, Request
+
+JSON_TYPE = b"application/json; charset=utf-8"
+
+
+class WatchedDatabase(Database):
+    """A database that PostgreSQL itself holds read only, noting the SQL of every statement in ``texts``."""
+
+    def __init__(self, options: EngineConfig, texts: list[str]) -> None:
+        super().__init__(options, connections=1, application_name="random", read_only=True)
+        self._texts = texts
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await super()._connect()
+        connection.add_query_logger(self._note)
+        return connection
+
+    def _note(self, query: Any) -> None:
+        self._texts.append(query.query)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """One schema to ask, as the anonymous role unless a token is sent."""
+
+    name: str
+    options: EngineConfig
+    schema: Schema
+    runner: asyncio.Runner
+    first: WatchedDatabase
+    second: WatchedDatabase
+    texts: list[str] = field(default_factory=list)
+
+    def send(self, request: Request, *, elsewhere: bool = False) -> Answer:
+        """The answer to ``request``; ``elsewhere`` takes the other connection."""
+        snapshot = EngineSnapshot(self.options, self.schema)
+        return self.runner.run(answer(request, snapshot, self.second if elsewhere else self.first))
+
+    def forget(self) -> None:
+        """Have the next statement built from its plan again, and its types asked for."""
+        build_statement.cache_clear()
+        self.first.pins.clear()
+        self.second.pins.clear()
+
+    def get(self, target: str | bytes, *headers: tuple[str, str], method: str = "GET") -> Answer:
+        """The answer to a request without a body."""
+        raw = target if isinstance(target, bytes) else target.encode()
+        return self.send(Request(method, raw, encode(*headers)))
+
+    def rows(self, target: str, *headers: tuple[str, str]) -> Any:
+        """The JSON that a request answered well gives."""
+        answered = self.get(target, *headers)
+        assert answered.status in (200, 206), (target, answered)
+        return json.loads(answered.body)
+
+
+def encode(*headers: tuple[str, str]) -> Headers:
+    """Headers as bytes."""
+    return tuple((name.encode(), value.encode()) for name, value in headers)
+
+
+@contextmanager
+def open_world(name: str, options: EngineConfig) -> Iterator[World]:
+    """Connect, read the schema cache, and close at the end."""
+    texts: list[str] = []
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        first, second = WatchedDatabase(options, texts), WatchedDatabase(options, texts)
+        try:
+            schema = runner.run(first.load_schema(options))
+            yield World(name, options, schema, runner, first, second, texts)
+        finally:
+            runner.run(first.close())
+            runner.run(second.close())
