@@ -13,11 +13,12 @@ from typing import Self
 
 from aiohttp import web
 
-from proxy.config import Config
+from proxy.config import Config, EngineConfig
 from proxy.config.reader import ConfigFile, read_config
+from proxy.database.alone import answer_alone
 from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.errors import EngineDown, render_error
+from proxy.engine.schema import Schema
 from proxy.events import ConfigReloaded, Event, SchemaLoaded
 from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
@@ -32,7 +33,7 @@ from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
 from proxy.server.mirror import Mirror
 from proxy.server.reload import Reload
-from proxy.server.schema_cache import SchemaCache
+from proxy.server.schema_cache import LoadSchema, SchemaCache
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.upstream import Upstream
 from proxy.shadow.policy import Names, TableModes, list_modes
@@ -52,15 +53,23 @@ def asking(database: Database, *, alone: bool = False) -> AskEngine:
     """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer."""
 
     async def ask(request: Request, snapshot: Snapshot) -> Answer:
+        if alone:
+            return await answer_alone(request, snapshot.config.engine, snapshot.engine, database)
         assert snapshot.engine is not None
-        try:
-            return await answer(request, snapshot.engine, database)
-        except EngineDown as error:
-            if alone:
-                return render_error(error.error)
-            raise
+        return await answer(request, snapshot.engine, database)
 
     return ask
+
+
+def loading(serving: Database, mirroring: Database) -> LoadSchema:
+    """What reads the schema cache through ``serving``, and has both forget the catalog as it was."""
+
+    async def load(options: EngineConfig) -> Schema:
+        schema = await serving.load_schema(options)
+        await mirroring.flush()
+        return schema
+
+    return load
 
 
 class Proxy:
@@ -115,7 +124,7 @@ class Proxy:
         serving = self._database(config.engine.db_pool, "understudy")
         mirroring = self._database(config.shadow.concurrency, "understudy mirror", read_only=True)
         self.schema_cache = SchemaCache(
-            self.state, serving.load_schema, self.emit, clock=time.monotonic, forgetful=alone
+            self.state, loading(serving, mirroring), self.emit, clock=time.monotonic, forgetful=alone
         )
         upstream = None if config.upstream is None else Upstream(config.upstream, time.monotonic)
         if upstream is not None:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -11,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import proxy
-from proxy import check
-from proxy.app import Proxy, parse_config, read_named
-from proxy.config import Address, Config, EngineConfig
-from proxy.config.engine import read_standalone
-from proxy.config.postgrest import read_postgrest_conf
+from proxy import check, engine_command
+from proxy.app import Proxy, parse_config
+from proxy.config import Config
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
@@ -50,9 +47,13 @@ def make_parser() -> argparse.ArgumentParser:
         return made
 
     _add_config(add("serve", "Run the proxy.", serve))
-    engine = add("engine", "Run the engine alone, by PGRST_* variables or a postgrest.conf.", engine_alone)
-    engine.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a postgrest.conf")
-    engine.add_argument("--compat", choices=("14",), default="14", help="the dialect to speak")
+    engine_command.add_arguments(
+        add(
+            "engine",
+            "Run the engine alone, where postgrest would run, by PGRST_* variables or a postgrest.conf.",
+            engine_command.run,
+        )
+    )
     _add_config(add("check", "Validate a configuration and connect to both sides.", run_check))
     story.add_arguments(add("demo", "Show mirrored reads end to end, on this machine.", story.run))
     stand_in.add_arguments(add("stand-in", "Answer recorded requests as PostgREST did.", stand_in.run))
@@ -82,31 +83,6 @@ def serve(options: argparse.Namespace) -> int:
     except (ConfigError, OSError) as error:
         return _complain("serve", error)
     return _run("serve", _serve(Proxy(config, path=options.config, content=content)))
-
-
-def engine_alone(options: argparse.Namespace) -> int:
-    """Run the engine where ``postgrest`` would run, until SIGINT or SIGTERM."""
-    try:
-        text = options.file.read_text(encoding="utf-8") if options.file else ""
-        settings = read_postgrest_conf(text, str(options.file))
-        engine = read_standalone(settings, os.environ, read_named)
-    except (ConfigError, OSError) as error:
-        return _complain("engine", error)
-    return _run("engine", _serve(Proxy(make_standalone(engine))))
-
-
-def make_standalone(engine: EngineConfig) -> Config:
-    """The configuration of an engine alone, at the addresses that PostgREST's own settings name."""
-    host = _HOSTS.get(engine.server_host, engine.server_host)
-    admin = engine.admin_server_host or engine.server_host
-    return Config(
-        listen=Address(host, engine.server_port),
-        admin=Address(_HOSTS.get(admin, admin), engine.admin_server_port or 0),
-        engine=engine,
-    )
-
-
-_HOSTS = {"*": "0.0.0.0", "*4": "0.0.0.0", "!4": "0.0.0.0", "*6": "::", "!6": "::"}
 
 
 def run_check(options: argparse.Namespace) -> int:

@@ -129,6 +129,54 @@ class SchemaLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseReached:
+    """The schema cache is about to be read from ``server``, which is how it describes itself."""
+
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDelayed:
+    """The schema cache could not be read; the next attempt is ``seconds`` away."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsUnread:
+    """The settings that are kept in the database could not be read: of the engine, or of its roles."""
+
+    kind: Literal["options", "roles"]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStarted:
+    """Notifications on ``channel`` are listened for."""
+
+    channel: str
+    server: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFailed:
+    """Notifications cannot be listened for; the next attempt is ``seconds`` away, if there is one."""
+
+    channel: str
+    problem: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadNotified:
+    """A notification on ``channel`` asks for a reload."""
+
+    channel: str
+    wanted: Literal["schema", "config"]
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A fault of ours, caught at a boundary: where, and what. It never reaches a client."""
 
@@ -146,6 +194,12 @@ Event: TypeAlias = (
     | ConfigReloaded
     | ModeChanged
     | SchemaLoaded
+    | DatabaseReached
+    | LoadDelayed
+    | SettingsUnread
+    | ListenerStarted
+    | ListenerFailed
+    | ReloadNotified
     | Crashed
 )
 Emit: TypeAlias = Callable[[Event], None]

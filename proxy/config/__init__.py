@@ -8,6 +8,9 @@ substitution ``${VAR}`` in values.
 document     YAML text to nodes that know their line; the faults of YAML itself.
 reader       ``read_config``: nodes, checked against the tables, to ``Config``.
 engine       ``read_options``, ``read_standalone``: PostgREST's options from several sources.
+in_database  ``read_database``: PostgREST's options that are kept in the database.
+dump         ``dump_config``, ``example_config``: the options as lines of a ``postgrest.conf``.
+complaints   What is wrong with an option, in PostgREST's words.
 postgrest    ``read_postgrest_conf``: the lines of a ``postgrest.conf``.
 names        Which table or function a key means; ``check_names``.
 change       What a new configuration changes, and what of it has to wait for a restart.

@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from proxy.config.document import Place, quoted
@@ -60,18 +61,26 @@ def read_options(
 
 
 def read_standalone(
-    settings: Settings, environ: Mapping[str, str], read_file: ReadFile | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    read_file: ReadFile | None = None,
+    *,
+    database: Settings = MappingProxyType({}),
+    db_uri: str | None = None,
 ) -> EngineConfig:
-    """The options of an engine without a proxy: the environment, then a file's, then the defaults.
+    """The options of an engine without a proxy: the database's, the environment's, a file's, the defaults.
 
-    ``settings`` are those of ``read_postgrest_conf``. Raises ``ConfigError``.
+    ``settings`` are those of ``read_postgrest_conf``, ``database`` those of ``read_database``. With
+    ``db_uri`` it is what the engine is connected to already. Raises ``ConfigError``.
     """
-    merged = canonical({**settings, **read_environment(environ, OPTIONS)})
+    merged = canonical({**settings, **read_environment(environ, OPTIONS), **database})
+    if db_uri is not None:
+        merged.pop("db-uri", None)
     config = make_engine_config(merged, read_file=read_file)
     if config.admin_server_port and config.admin_server_port == config.server_port:
         place = merged["admin-server-port"].place
         raise ConfigError([place.problem(str(config.server_port), "a port other than server-port")])
-    return config
+    return config if db_uri is None else replace(config, db_uri=db_uri)
 
 
 def read_environment(environ: Mapping[str, str], keys: Iterable[Key]) -> Settings:
@@ -136,13 +145,9 @@ def make_engine_config(settings: Settings, read_file: ReadFile | None) -> Engine
 
 
 def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
-    """Lists without items mean the default, but for the extra search path, since PostgREST 13.0.1."""
-    extra = () if values.get("compat") != "12" else None
-    return {
-        field: value
-        for field, value in values.items()
-        if value != () or field == "app_settings" or (field == "db_extra_search_path" and value == extra)
-    }
+    """Lists without items mean the default, but for the extra search path and ``app.settings``."""
+    meant = ("app_settings", "db_extra_search_path")
+    return {field: value for field, value in values.items() if value != () or field in meant}
 
 
 class _Unreadable(Exception):

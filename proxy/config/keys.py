@@ -108,7 +108,6 @@ SECTIONS = (
                 },
                 "admin-server-config-enabled": "an option of PostgREST 12 that the engine does not have",
                 "jwt-cache-max-lifetime": "an option of PostgREST 12 and 13 that the engine does not have",
-                "log-query": "an option of PostgREST's log that the engine does not have",
             }
         ),
     ),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from proxy.config.kinds import Key, Kind, choice, integer, read_integer
 
 _ANY_SCALAR = {"type": ["string", "number", "boolean"]}
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _ROLE_CLAIM_KEY = re.compile(
     r"""(?:\.(?:[\w$@]+|"[^"]*")|\[[0-9]+\])*(?:\[\?\(@\s*(?:==|!=|\^==|==\^|\*==)\s*"[^"]*"\)\])?"""
 )
@@ -38,7 +39,7 @@ def _read_mode(text: str) -> int:
 
 def _read_audience(text: str) -> str:
     """Any text, but a URI if it holds a colon (RFC 7519, section 2: StringOrURI)."""
-    if ":" in text and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]*", text) is None:
+    if ":" in text and _URI.fullmatch(text) is None:
         raise ValueError
     return text
 
@@ -187,6 +188,7 @@ OPTIONS: tuple[Key, ...] = (
     ),
     Key("jwt-cache-max-entries", integer(0, 2**31 - 1, lenient=True), "Verified tokens that are kept."),
     Key("log-level", choice("crit", "error", "warn", "info", "debug"), "What is logged.", restart=True),
+    Key("log-query", _BOOLEAN, "Whether the statements of logged requests are logged too.", alone=True),
     Key(
         "openapi-mode",
         choice("follow-privileges", "ignore-privileges", "disabled"),

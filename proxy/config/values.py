@@ -76,6 +76,7 @@ class EngineConfig:
     jwt_cache_max_entries: int = 1000
     app_settings: tuple[tuple[str, str], ...] = ()
     log_level: LogLevel = "error"
+    log_query: bool = False
     openapi_mode: OpenApiMode = "follow-privileges"
     openapi_security_active: bool = False
     openapi_server_proxy_uri: str | None = None

@@ -2,7 +2,14 @@
 
 answer           a request to an answer, with one transaction in between
 snapshot         options and schema cache, frozen for one request
-connection       SQLAlchemy's pool of asyncpg connections; transactions and their settings
+connection       transactions and their settings
+pool             SQLAlchemy's pool of asyncpg connections, and when one is not to be used again
+conninfo         connection strings as libpq reads them
+server           whether the server is one the engine can run on
+settings         the server's version, options kept in the database, settings of roles
+notifications    what is told on a NOTIFY channel
+statements       the statements of one request, for the log
+alone            the answers of an engine behind which nobody stands
 catalog          the schema cache, read from the catalog
 catalog_queries  the SQL of that
 faults           the driver's exceptions, translated once

@@ -3,18 +3,24 @@
 A request is two pure halves around one transaction.
 """
 
+import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from proxy.database.connection import Database, Transaction
 from proxy.database.snapshot import EngineSnapshot
 from proxy.database.timing import Timing
-from proxy.engine.auth.claims import identify
+from proxy.engine.auth.claims import Identity, identify
+from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.edge import add_origin, add_trace, answer_preflight
-from proxy.engine.parse.request import parse_request
+from proxy.engine.openapi.response import make_root_response, refuse_media_types
+from proxy.engine.parse.request import ApiRequest, parse_request
 from proxy.engine.plan.make import find_target, make_plan, strip_to_count
-from proxy.engine.plan.types import Plan, ReadNode, Shape
+from proxy.engine.plan.types import ReadNode
+from proxy.engine.plan.whole import Plan, Shape
 from proxy.engine.response import (
     Rows,
     add_estimate,
@@ -29,12 +35,15 @@ from proxy.engine.sql.session import Session, make_session
 from proxy.errors import ApiError, Unsupported, render_error
 from proxy.messages import Answer, Request
 
+_LONG = 2048
+"""Bytes of a request target that are read off the event loop: others' requests shall not wait for them."""
 _MOST_PINS = 10_000
 _WITHOUT_BODY = (204, 304)
-_CONFLICTS = ("40001", "40P01")
 _MOST_ATTEMPTS = 20
 """How often a transaction that met another is tried again; PostgREST never stops (reference 0.6)."""
 _TOO_DEEP = ApiError(400, "PGRST100", "The request is nested too deeply")
+
+_Result = TypeVar("_Result")
 
 
 async def answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
@@ -52,27 +61,36 @@ async def answer(request: Request, snapshot: EngineSnapshot, database: Database)
 
 async def _answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
     timing = Timing(time.perf_counter)
+    dialect = find_dialect(snapshot.options.compat)
     try:
-        answered = await _ask(request, snapshot, database, timing)
+        answered = await _ask(request, snapshot, database, timing, dialect)
         if snapshot.options.server_timing_enabled:
             answered = replace(answered, headers=(*answered.headers, timing.header()))
     except (ApiError, RecursionError) as error:
-        answered = render_error(error if isinstance(error, ApiError) else _TOO_DEEP)
+        refusal = error if isinstance(error, ApiError) else _TOO_DEEP
+        answered = render_error(refusal, proxy_status=dialect.proxy_status)
     if request.method == "HEAD" or answered.status in _WITHOUT_BODY:
         answered = replace(answered, body=b"")
     return answered
 
 
-async def _ask(request: Request, snapshot: EngineSnapshot, database: Database, timing: Timing) -> Answer:
+async def _ask(
+    request: Request, snapshot: EngineSnapshot, database: Database, timing: Timing, dialect: Dialect
+) -> Answer:
     options, schema = snapshot.options, snapshot.schema
     identity = identify(request, options, time.time())
     timing.lap("jwt")
-    wanted = parse_request(request, options)
+    if len(request.target) > _LONG:
+        wanted = await asyncio.to_thread(parse_request, request, options)
+    else:
+        wanted = parse_request(request, options)
     timing.lap("parse")
-    if wanted.resource == "root" or wanted.writes:
-        raise Unsupported(f"{wanted.action} of {wanted.resource}")
     if wanted.action == "info":
         return make_info(find_target(wanted, schema, options))
+    if wanted.writes:
+        raise Unsupported(f"{wanted.action} of {wanted.resource}")
+    if wanted.resource == "root":
+        return await _describe(request, wanted, identity, snapshot, database, dialect, timing)
     plan = make_plan(wanted, schema, options)
     timing.lap("plan")
     session = make_session(
@@ -86,34 +104,65 @@ async def _ask(request: Request, snapshot: EngineSnapshot, database: Database, t
         timezone=plan.timezone,
         function=plan.function,
     )
-    result = await _try(plan, session, database)
+    result = await _try(
+        session, database, dialect, lambda transaction: _run(plan, session, transaction, database, dialect)
+    )
     timing.lap("transaction")
     if isinstance(result, Rows):
-        return make_response(plan, result, request)
+        return make_response(plan, result, request, dialect)
     return make_plan_response(plan, result)
 
 
-async def _try(plan: Plan, session: Session, database: Database) -> Rows | list[str]:
+async def _describe(
+    request: Request,
+    wanted: ApiRequest,
+    identity: Identity,
+    snapshot: EngineSnapshot,
+    database: Database,
+    dialect: Dialect,
+    timing: Timing,
+) -> Answer:
+    """The root document. Large schemas make large documents, so it is written off the event loop."""
+    options, schema = snapshot.options, snapshot.schema
+    refuse_media_types(wanted)
+    session = make_session(request, identity, options, schema, namespace=wanted.schema, read_only=True)
+    timing.lap("plan")
+    inspection = await _try(
+        session, database, dialect, lambda transaction: transaction.inspect(wanted.schema, options)
+    )
+    timing.lap("transaction")
+    return await asyncio.to_thread(make_root_response, wanted, schema, options, inspection)
+
+
+async def _try(
+    session: Session,
+    database: Database,
+    dialect: Dialect,
+    work: Callable[[Transaction], Awaitable[_Result]],
+) -> _Result:
+    """What ``work`` makes of a transaction, begun again where another transaction stood in its way."""
     for attempt in range(1, _MOST_ATTEMPTS + 1):
         try:
-            return await _run(plan, session, database)
+            async with database.begin(session) as transaction:
+                return await work(transaction)
         except ApiError as error:
-            if error.code not in _CONFLICTS or attempt == _MOST_ATTEMPTS:
+            if error.code not in dialect.retried or attempt == _MOST_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _run(plan: Plan, session: Session, database: Database) -> Rows | list[str]:
-    async with database.begin(session) as transaction:
-        statement = await _prepare(plan.shape, session, transaction, database)
-        if plan.shape.explain is not None:
-            return await transaction.fetch_lines(*statement)
-        rows = await transaction.fetch(*statement)
-        check_rows(plan, rows)
-        if plan.estimate is not None and needs_estimate(plan, rows):
-            node = strip_to_count(plan.shape.root)
-            rows = add_estimate(plan, rows, await _estimate(node, session, transaction, database))
-        return rows
+async def _run(
+    plan: Plan, session: Session, transaction: Transaction, database: Database, dialect: Dialect
+) -> Rows | list[str]:
+    statement = await _prepare(plan.shape, session, transaction, database)
+    if plan.shape.explain is not None:
+        return await transaction.fetch_lines(*statement)
+    rows = await transaction.fetch(*statement)
+    check_rows(plan, rows, dialect)
+    if plan.estimate is not None and needs_estimate(plan, rows):
+        node = strip_to_count(plan.shape.root)
+        rows = add_estimate(plan, rows, await _estimate(node, session, transaction, database))
+    return rows
 
 
 async def _prepare(

@@ -11,6 +11,7 @@ import asyncpg
 
 from proxy.config import EngineConfig
 from proxy.database import catalog_queries as queries
+from proxy.database.settings import read_role_settings
 from proxy.engine.relationships import ForeignKey, ViewColumns, derive_relationships, find_view_key
 from proxy.engine.schema import (
     Column,
@@ -56,17 +57,14 @@ async def load_schema(connection: asyncpg.Connection, options: EngineConfig) -> 
         functions = await _load_functions(connection, schemas, options)
         handlers = await connection.fetch(queries.HANDLERS, schemas)
         timezones = await connection.fetch("SELECT name FROM pg_timezone_names")
-        settings = await connection.fetch(queries.ROLE_SETTINGS) if options.db_config else []
-    by_role: dict[str, tuple[tuple[str, str], ...]] = {}
-    for row in settings:
-        by_role[row["role"]] = (*by_role.get(row["role"], ()), (row["key"], row["value"]))
+        role_settings = await read_role_settings(connection) if options.db_config else {}
     return Schema(
         relations=_freeze(relations),
         relationships=_freeze(relationships),
         functions=_freeze(functions),
         representations=_freeze({(row["source"], row["target"]): row["function"] for row in representations}),
         handlers=_freeze({_handler_key(row): _make_handler(row) for row in handlers}),
-        role_settings=_freeze(by_role),
+        role_settings=role_settings,
         timezones=frozenset(row["name"] for row in timezones),
     )
 

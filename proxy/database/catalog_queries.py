@@ -96,7 +96,8 @@ FUNCTIONS = (
     WHERE a.type IS NOT NULL
     GROUP BY p.oid
   )
-  SELECT n.nspname AS schema, p.proname AS name, obj_description(p.oid, 'pg_proc') AS description,
+  SELECT p.oid, n.nspname AS schema, p.proname AS name,
+    obj_description(p.oid, 'pg_proc') AS description,
     coalesce(g.parameters, '[]')::text AS parameters,
     rn.nspname AS returns_schema, coalesce(rc.relname, r.typname) AS returns_name,
     p.proretset AS returns_set,
@@ -200,18 +201,4 @@ PRIMARY_KEYS = """
   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
   WHERE k.contype = 'p'
   GROUP BY n.nspname, c.relname
-"""
-
-ROLE_SETTINGS = """
-  SELECT r.rolname AS role, s.key, s.value
-  FROM pg_auth_members m
-  JOIN pg_roles r ON r.oid = m.roleid
-  CROSS JOIN LATERAL unnest(r.rolconfig) AS c (setting)
-  CROSS JOIN LATERAL (
-    SELECT substr(c.setting, 1, strpos(c.setting, '=') - 1) AS key,
-      substr(c.setting, strpos(c.setting, '=') + 1) AS value
-  ) s
-  LEFT JOIN pg_settings p ON p.name = s.key
-  WHERE m.member = current_user::regrole::oid
-    AND (p.context = 'user' OR has_parameter_privilege(current_user::regrole::oid, s.key, 'set'))
 """

@@ -1,49 +1,67 @@
 """Connections to PostgreSQL: SQLAlchemy's pool of asyncpg connections, and transactions on them."""
 
-from collections.abc import AsyncIterator
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from proxy.config import EngineConfig
 from proxy.database.catalog import load_schema
+from proxy.database.conninfo import make_arguments
 from proxy.database.faults import translate_fault
+from proxy.database.inspect import inspect
+from proxy.database.pool import ConnectionPool
+from proxy.database.statements import note_statement
+from proxy.engine.dialect import Dialect, find_dialect
+from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
 from proxy.engine.sql.session import Session
-from proxy.errors import ApiError, EngineDown
+from proxy.errors import ApiError
 
-# Parameters of these types take Python text as it is; all others are cast from text by PostgreSQL.
-_TEXTUAL = frozenset({"text", "varchar"})
+_EXPLAIN = re.compile(r"EXPLAIN \([^)]*\) ")
+
+# Parameters of the types text and varchar take text as it is; all others are cast from text by PostgreSQL.
+_DESCRIBE = """
+SELECT format('%I.%I', nspname, typname) AS name,
+       t.oid IN ('pg_catalog.text'::regtype, 'pg_catalog.varchar'::regtype) AS textual
+FROM pg_catalog.pg_prepared_statements s
+     CROSS JOIN pg_catalog.unnest(s.parameter_types) WITH ORDINALITY p (type, number)
+     JOIN pg_catalog.pg_type t ON t.oid = p.type
+     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE s.name = 'understudy_described'
+ORDER BY p.number
+"""
+
+_Result = TypeVar("_Result")
+
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class Transaction:
     """One open transaction with its session settings made. ``authenticated`` as in its session."""
 
-    def __init__(self, connection: Any, authenticated: bool) -> None:
+    def __init__(self, connection: Any, authenticated: bool, dialect: Dialect) -> None:
         self._connection = connection
         self._authenticated = authenticated
+        self._dialect = dialect
 
     async def describe(self, sql: str) -> Pins:
         """For each parameter of ``sql`` the type that PostgreSQL infers, None where text will do."""
-        statement = await self._connection.prepare(sql)
-        oids = [kind.oid for kind in statement.get_parameters() if kind.name not in _TEXTUAL]
-        if not oids:
-            return (None,) * len(statement.get_parameters())
-        rows = await self._connection.fetch(
-            "SELECT t.oid, format('%I.%I', nspname, typname) AS name"
-            " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
-            " WHERE t.oid = ANY ($1::oid[])",
-            oids,
-        )
-        names = {row["oid"]: row["name"] for row in rows}
-        return tuple(names.get(kind.oid) for kind in statement.get_parameters())
+        # Not the driver's own preparing: that fails for a type it has no codec for, though text would do.
+        await self._connection.execute(f"PREPARE understudy_described AS {_EXPLAIN.sub('', sql, count=1)}")
+        rows = await self._connection.fetch(_DESCRIBE)
+        await self._connection.execute("DEALLOCATE understudy_described")
+        return tuple(None if row["textual"] else row["name"] for row in rows)
+
+    async def inspect(self, namespace: str, options: EngineConfig) -> Inspection:
+        """What the role may see of the schema ``namespace``, for the root document."""
+        return await inspect(self._connection, namespace, options)
 
     async def fetch_lines(self, sql: str, values: list[str]) -> list[str]:
         """Run a statement whose rows are one text each."""
@@ -56,10 +74,10 @@ class Transaction:
 
     async def _fetch(self, sql: str, values: list[str]) -> Any:
         try:
-            return await self._connection.fetch(sql, *values)
+            return await self._connection.fetch(note_statement(sql), *values)
         except asyncpg.PostgresWarning as error:
             # An error raised with a warning's SQLSTATE: asyncpg makes it an exception that cannot travel.
-            raise translate_fault(error, authenticated=self._authenticated) from None
+            raise translate_fault(error, authenticated=self._authenticated, dialect=self._dialect) from None
 
 
 class Database:
@@ -71,48 +89,41 @@ class Database:
     def __init__(
         self, options: EngineConfig, *, connections: int, application_name: str, read_only: bool = False
     ) -> None:
-        settings = {"application_name": application_name}
-        if read_only:
-            settings["default_transaction_read_only"] = "on"
+        self._options = options
+        self._name = application_name
         self._read_only = read_only
         self.pins: dict[tuple[str, str], Pins] = {}
         """By statement and search path, what PostgreSQL infers the parameters to be."""
-        self._engine: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://",
-            # JSON stays the text that PostgreSQL wrote.
-            json_deserializer=str,
-            async_creator=lambda: asyncpg.connect(
-                options.db_uri,
-                server_settings=settings,
-                statement_cache_size=1024 if options.db_prepared_statements else 0,
-                max_cached_statement_lifetime=0,
-                max_cacheable_statement_size=0,
-            ),
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=options.db_pool_acquisition_timeout,
-            pool_recycle=options.db_pool_max_lifetime,
-            pool_reset_on_return=None,
-        )
+        self.pool = ConnectionPool(self._connect, options, size=connections)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self.pool.close()
 
     @property
     def connections(self) -> dict[str, int]:
-        """How many connections are in use and idle."""
-        pool = self._engine.pool
-        assert isinstance(pool, AsyncAdaptedQueuePool)
-        return {"used": pool.checkedout(), "idle": pool.checkedin()}
+        """How many connections are in use and idle, and how many there may be."""
+        return {"in_use": self.pool.used, "idle": self.pool.idle, "max": self.pool.size}
+
+    def adopt(self, options: EngineConfig) -> None:
+        """Make connections by ``options`` from now on; the pool stays as it is."""
+        self._options = options
 
     async def load_schema(self, options: EngineConfig) -> Schema:
         """Read the schema cache. Raises ApiError and EngineDown."""
-        async with self._connection(authenticated=True) as connection:
-            schema = await load_schema(connection, options)
-        self.pins.clear()
+        schema = await self.run(lambda connection: load_schema(connection, options))
+        await self.flush()
         return schema
+
+    async def flush(self) -> None:
+        """Forget what was learnt from the catalog, here and in connections; requests in progress go on."""
+        self.pins.clear()
+        await self.pool.flush()
+
+    async def run(self, work: Callable[[Any], Awaitable[_Result]]) -> _Result:
+        """What ``work`` makes of an asyncpg connection. Raises ApiError and EngineDown."""
+        async with self._connection(authenticated=True) as connection:
+            return await work(connection)
 
     @asynccontextmanager
     async def begin(self, session: Session) -> AsyncIterator[Transaction]:
@@ -126,10 +137,12 @@ class Database:
             calls = ", ".join(
                 f"set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(session.settings))
             )
-            await connection.fetchrow(f"SELECT {calls}", *chain.from_iterable(session.settings))
+            await connection.fetchrow(
+                note_statement(f"SELECT {calls}"), *chain.from_iterable(session.settings)
+            )
             if session.pre_request is not None:
-                await connection.execute(f"SELECT {session.pre_request}()")
-            yield Transaction(connection, session.authenticated)
+                await connection.execute(note_statement(f"SELECT {session.pre_request}()"))
+            yield Transaction(connection, session.authenticated, find_dialect(self._options.compat))
             if session.rollback:
                 await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
             await connection.execute("ROLLBACK" if session.rollback else "COMMIT")
@@ -138,8 +151,7 @@ class Database:
     async def _connection(self, *, authenticated: bool) -> AsyncIterator[Any]:
         """An asyncpg connection from the pool; thrown away unless the block ends well or rolls back."""
         try:
-            async with self._engine.connect() as pooled:
-                raw = await pooled.get_raw_connection()
+            async with self.pool.take() as raw:
                 connection: Any = raw.driver_connection
                 try:
                     yield connection
@@ -149,18 +161,31 @@ class Database:
                 except BaseException:
                     _discard(connection, raw)
                     raise
-        except PoolTimeout:
-            message = "Timed out acquiring connection from connection pool."
-            raise EngineDown(ApiError(504, "PGRST003", message)) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise translate_fault(error, authenticated=authenticated) from error
+        except _FAULTS as error:
+            dialect = find_dialect(self._options.compat)
+            raise translate_fault(error, authenticated=authenticated, dialect=dialect) from error
+
+    async def _connect(self) -> asyncpg.Connection:
+        arguments = make_arguments(self._options.db_uri, os.environ, fallback_name=self._name)
+        if self._read_only:
+            arguments["server_settings"]["default_transaction_read_only"] = "on"
+        connection = await asyncpg.connect(
+            **arguments,
+            statement_cache_size=1024 if self._options.db_prepared_statements else 0,
+            max_cached_statement_lifetime=0,
+            max_cacheable_statement_size=0,
+        )
+        if connection.get_server_version() >= (14,):
+            # Else a statement that was given up here would go on there, or wait for its lock for ever.
+            await connection.execute("SET client_connection_check_interval = '1s'")
+        return connection
 
 
 async def _roll_back(connection: Any, raw: Any) -> None:
     try:
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except _FAULTS:
         _discard(connection, raw)
 
 

@@ -7,6 +7,8 @@ plan/          what is to be read, every name resolved
 sql/           the plan as one SQLAlchemy Core statement, compiled once per shape
 response       what the database gave, as status, headers and body
 sqlstate       what PostgreSQL refused, as PostgREST tells it
+touch          which relations a request touches besides its own
+dialect        where PostgREST's versions differ
 edge           what lies around every answer: cross-origin and trace headers
 fuzzy          which known name a client may have meant
 """

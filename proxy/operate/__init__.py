@@ -8,4 +8,6 @@ log, scrub          noteworthy events as lines, without secrets
 health              last reload, last schema load, readiness
 lag                 how late the event loop is
 admin               the admin port
+postgrest_admin     the admin server of an engine alone, as PostgREST has it
+postgrest_log       the log of an engine alone, as PostgREST has it
 """

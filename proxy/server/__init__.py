@@ -6,4 +6,5 @@ upstream, connection                          requests to the upstream
 handler                                       one request: which side answers, what is counted
 mirror                                        the bounded queue of mirrored reads
 state, reload, schema_cache                   what is in force, and how that changes
+alone, listening, listener, options, failures an engine without a proxy: requests, sockets, NOTIFY, options
 """

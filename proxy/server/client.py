@@ -154,7 +154,7 @@ class Reply:
 class ClientRequest:
     """One request: ``head`` is None if what came was refused, and ``refusal`` then says why."""
 
-    __slots__ = ("_payload", "_task", "body", "head", "refusal", "reply")
+    __slots__ = ("_payload", "_task", "_writer", "body", "head", "refusal", "reply")
 
     def __init__(
         self,
@@ -169,6 +169,14 @@ class ClientRequest:
         self.reply = Reply(self, writer)
         self._payload = payload
         self._task = task
+        self._writer = writer
+
+    @property
+    def peer(self) -> str:
+        """The client's address; empty where it has none (a unix socket), or has left."""
+        transport = self._writer.transport
+        name = None if transport is None else transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else ""
 
     def _finish(self) -> None:
         """Called by aiohttp when the handler is done."""

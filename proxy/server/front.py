@@ -6,6 +6,7 @@ response objects too (see ``proxy.server.client``).
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
@@ -45,14 +46,23 @@ class FrontDoor:
 
         With ``reuse_port`` several processes may listen on one port. Raises ``OSError``.
         """
-        server = _Server(self._handle, self._limits, self._emit)
-        self._runner = web.ServerRunner(server, shutdown_timeout=self._grace)
-        await self._runner.setup()
+        runner = await self._set_up()
         site = web.TCPSite(
-            self._runner, address.host, address.port, backlog=_BACKLOG, reuse_port=reuse_port or None
+            runner, address.host, address.port, backlog=_BACKLOG, reuse_port=reuse_port or None
         )
         await site.start()
         return site.port
+
+    async def open_on(self, listening: socket.socket) -> None:
+        """Start to take connections from ``listening``, which is closed with the door."""
+        runner = await self._set_up()
+        await web.SockSite(runner, listening, backlog=_BACKLOG).start()
+
+    async def _set_up(self) -> web.ServerRunner:
+        server = _Server(self._handle, self._limits, self._emit)
+        self._runner = web.ServerRunner(server, shutdown_timeout=self._grace)
+        await self._runner.setup()
+        return self._runner
 
     async def close(self) -> None:
         """Stop listening, let requests in progress end, close every connection."""

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 from proxy.config import Config
 from proxy.engine.touch import find_touched
-from proxy.errors import ApiError, Unsupported, UpstreamError, UpstreamTimeout, render_error
+from proxy.errors import ApiError, EngineDown, Unsupported, UpstreamError, UpstreamTimeout, render_error
 from proxy.events import (
     Crashed,
     Emit,
@@ -219,6 +219,9 @@ class Handler:
             return "unsupported"
         except TimeoutError:
             return "timeout"
+        except EngineDown:
+            # The database's trouble, not a fault of ours.
+            return "failed"
         except (ClientGone, refusals.Refusal):
             raise
         except asyncio.CancelledError as error:

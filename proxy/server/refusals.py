@@ -22,16 +22,6 @@ def upstream_timeout() -> ApiError:
     return ApiError(504, "PGRST003", "Timed out waiting for the upstream.")
 
 
-def no_schema() -> ApiError:
-    """The engine has no schema cache and there is no upstream (9.6)."""
-    return ApiError(
-        503,
-        "PGRST002",
-        "Could not query the database for the schema cache. Retrying.",
-        headers=((b"Retry-After", b"0"),),
-    )
-
-
 def not_implemented(feature: str) -> ApiError:
     """The engine declines and there is no upstream; PostgREST's own code for what it does not do (9.2)."""
     return ApiError(501, "PGRST127", "Feature not implemented", feature)

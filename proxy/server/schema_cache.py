@@ -11,14 +11,24 @@ from typing import TypeAlias
 from proxy.config import EngineConfig
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.schema import Schema
-from proxy.events import Emit, SchemaLoaded
+from proxy.errors import Unrecoverable
+from proxy.events import Emit, LoadDelayed, SchemaLoaded
+from proxy.server.failures import tell_failure
 from proxy.server.state import State
 from proxy.shadow.policy import Names
 
+FIRST_WAIT = 1.0
 LONGEST_WAIT = 32.0
 """Seconds between two attempts, at the most; the first waits are 1, 2, 4, ..."""
 
+MERGED = 0.1
+"""Seconds after the start of a load in which calls of ``refresh`` come to one more load."""
+
 LoadSchema: TypeAlias = Callable[[EngineConfig], Awaitable[Schema]]
+
+
+async def _nothing() -> None:
+    return None
 
 
 class SchemaCache:
@@ -26,6 +36,7 @@ class SchemaCache:
 
     With an upstream a cache that cannot be read anew stays in use: at worst the engine disagrees and is
     found out. ``forgetful`` drops it, as PostgREST does: then every request is told that there is none.
+    ``prepare`` is done before each load, and part of it.
     """
 
     def __init__(
@@ -36,6 +47,7 @@ class SchemaCache:
         *,
         clock: Callable[[], float],
         forgetful: bool = False,
+        prepare: Callable[[], Awaitable[None]] = _nothing,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._state = state
@@ -43,43 +55,66 @@ class SchemaCache:
         self._emit = emit
         self._clock = clock
         self._forgetful = forgetful
+        self._prepare = prepare
         self._sleep = sleep
         self._wanted = asyncio.Event()
+        self._started = 0.0
 
     def refresh(self) -> None:
         """Have the cache loaded anew, soon; calls while that is still to come are one."""
         self._wanted.set()
 
     async def keep(self) -> None:
-        """Load now, and whenever ``refresh`` was called, until cancelled."""
+        """Load now, and whenever ``refresh`` was called, until cancelled. Raises Unrecoverable."""
         while True:
-            self._wanted.clear()
             await self._load_until_there()
             await self._wanted.wait()
-
-    async def _load_until_there(self) -> None:
-        wait = 1.0
-        while not await self.load():
-            await self._sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
+            await self._merge()
 
     async def load(self) -> bool:
-        """Load once; whether that went well."""
-        started = self._clock()
-        options = self._state.current.config.engine
+        """Load once; whether that went well. Raises Unrecoverable."""
+        self._wanted.clear()
+        self._started = self._clock()
         try:
+            await self._prepare()
+            options = self._state.current.config.engine
             schema = await self._load(options)
+        except Unrecoverable:
+            raise
         except Exception as error:
             if self._forgetful:
                 self._state.replace(replace(self._state.current, engine=None, names=Names()))
-            self._emit(SchemaLoaded(False, problem=f"{type(error).__name__}: {error}"))
+            self._emit(SchemaLoaded(False, problem=tell_failure(error)))
             return False
         snapshot = self._state.current
         names = make_names(schema, options)
         engine = EngineSnapshot(snapshot.config.engine, schema)
         self._state.replace(replace(snapshot, engine=engine, names=names))
-        self._emit(SchemaLoaded(True, len(schema.relations), self._clock() - started))
+        self._emit(SchemaLoaded(True, len(schema.relations), self._clock() - self._started))
         return True
+
+    async def _load_until_there(self) -> None:
+        wait = FIRST_WAIT
+        while not await self.load():
+            if not self._state.current.config.engine.db_pool_automatic_recovery:
+                return
+            self._emit(LoadDelayed(wait))
+            await self._pause(wait)
+            await self._merge()
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _merge(self) -> None:
+        await self._sleep(max(0.0, self._started + MERGED - self._clock()))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until somebody asks: the listener is back, say, or an operator waits."""
+        waits = (asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._wanted.wait()))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
 def make_names(schema: Schema, options: EngineConfig) -> Names:

@@ -41,7 +41,7 @@ def problem_of(text: str, environ: dict[str, str] | None = None) -> str:
         ("a: &b 1\nc: &b 1\n", "f:2: (file): found the same anchor a second time; allowed: valid YAML"),
         ("a: 1\nb: \x07\n", "f:2: (file): found the character U+0007; allowed: printable text"),
         (
-            "[" * 2000,
+            "[" * 20_000,
             "f:1: (file): found lists or mappings within each other too deeply; allowed: valid YAML",
         ),
     ],

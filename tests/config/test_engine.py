@@ -84,9 +84,6 @@ def test_an_empty_text_means_not_set() -> None:
 
 def test_an_empty_extra_search_path_means_none() -> None:
     assert read_options({}, {"PGRST_DB_EXTRA_SEARCH_PATH": ""}).db_extra_search_path == ()
-    assert read_options({"compat": "12"}, {"PGRST_DB_EXTRA_SEARCH_PATH": ""}).db_extra_search_path == (
-        "public",
-    )
 
 
 @pytest.mark.parametrize(

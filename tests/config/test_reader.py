@@ -234,7 +234,7 @@ def test_yaml_values_are_taken_as_they_are_written() -> None:
         ("engine: {app.settings.: a}", (2, "engine.'app.settings.'", "an unknown key")),
         (
             "engine: {log-query: true}",
-            (2, "engine.log-query", "an option of PostgREST's log that the engine does not have"),
+            (2, "engine.log-query", "an option of an engine without proxy (here: `listen`, `admin`)"),
         ),
         (
             "engine: {server-port: 1}",

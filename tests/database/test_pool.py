@@ -165,3 +165,20 @@ async def test_what_the_network_says_is_passed_on(bench: Bench) -> None:
     bench.fault = ConnectionRefusedError(111, "refused")
     with pytest.raises(ConnectionRefusedError):
         await bench.use()
+
+
+async def test_a_server_that_does_not_say_goodbye_is_not_waited_for(bench: Bench) -> None:
+    async with bench.pool.take(), bench.pool.take():
+        pass
+    silent, polite = bench.made
+    asked: list[float | None] = []
+
+    async def ignore(*, timeout: float | None = None) -> None:
+        asked.append(timeout)
+        silent.closed = True
+        raise TimeoutError
+
+    silent.close = ignore  # type: ignore[assignment]
+    await bench.pool.close()
+    assert polite.closed
+    assert asked[0] == 1.0

@@ -184,17 +184,14 @@ async def test_the_engine_gets_the_body_it_needs_and_asks_the_client_to_go_on() 
 
 
 @pytest.mark.parametrize(
-    ("engine", "schema", "status", "code"),
+    ("engine", "status", "code"),
     [
-        (decline, ENGINE, 501, "PGRST127"),
-        (break_down, ENGINE, 500, "PGRSTX00"),
-        (answer_well, None, 503, "PGRST002"),
+        (decline, 501, "PGRST127"),
+        (break_down, 500, "PGRSTX00"),
     ],
 )
-async def test_without_an_upstream_the_engines_failures_are_told(
-    engine: Any, schema: EngineSnapshot | None, status: int, code: str
-) -> None:
-    async with front_door(Config(), ask_engine=engine, engine=schema) as stack:
+async def test_without_an_upstream_the_engines_failures_are_told(engine: Any, status: int, code: str) -> None:
+    async with front_door(Config(), ask_engine=engine, engine=ENGINE) as stack:
         got = await ask(stack)
         assert (got.status, json.loads(got.body)["code"]) == (status, code)
         assert b"hunter2" not in got.body
@@ -203,6 +200,14 @@ async def test_without_an_upstream_the_engines_failures_are_told(
         assert stack.found(Served)[0].answered_by == "proxy"
         # The connection is as good as before.
         assert (await ask(stack)).status == status
+
+
+async def test_without_an_upstream_the_engine_itself_tells_that_there_is_no_schema_cache() -> None:
+    async def tell(request: Request, snapshot: Snapshot) -> Answer:
+        return Answer(503 if snapshot.engine is None else 200)
+
+    async with front_door(Config(), ask_engine=tell, engine=None) as stack:
+        assert (await ask(stack)).status == 503
 
 
 async def test_without_an_upstream_the_engine_answers_writes_too() -> None:

@@ -1,0 +1,89 @@
+"""Answer every client request with one function: an engine that stands alone, or its admin server.
+
+What the proxy's handler does besides (modes, mirror, accounts) has no part here.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from proxy.errors import ApiError, render_error
+from proxy.events import Crashed, Emit
+from proxy.messages import READ_METHODS, Answer, Request
+from proxy.server import refusals
+from proxy.server.client import ClientGone, ClientRequest, Reply
+from proxy.server.heads import Fields, RequestHead, ResponseHead
+
+Ask: TypeAlias = Callable[[Request], Awaitable[Answer]]
+
+_CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, frozenset(), False, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request that has been answered. ``minor`` is the x of HTTP/1.x, ``peer`` the client's address."""
+
+    request: Request
+    answer: Answer
+    minor: int
+    peer: str
+
+
+Note: TypeAlias = Callable[[Visit], None]
+
+
+def forget(visit: Visit) -> None:
+    """Take no note of ``visit``."""
+
+
+class LoneHandler:
+    """Called with each request that the front door has read; returns when its reply is written.
+
+    Each answer of ``ask`` is noted. ``server`` is the ``Server`` header of every answer; empty for none.
+    """
+
+    def __init__(self, ask: Ask, emit: Emit, *, server: bytes, note: Note = forget) -> None:
+        self._ask = ask
+        self._emit = emit
+        self._server = ((b"Server", server),) if server else ()
+        self._note = note
+
+    async def __call__(self, client: ClientRequest) -> Reply:
+        try:
+            if client.head is None:
+                await self._say(client, render_error(client.refusal or refusals.internal()))
+            else:
+                await self._answer(client, client.head)
+        except ClientGone:
+            client.reply.abort()
+        return client.reply
+
+    async def _answer(self, client: ClientRequest, head: RequestHead) -> None:
+        request = Request(head.method, head.target, head.fields.headers)
+        try:
+            if head.method == "CONNECT":
+                raise refusals.unsupported_method("CONNECT")
+            request = await _complete(request, client, head)
+            answer = await self._ask(request)
+        except ApiError as refusal:
+            answer = render_error(refusal)
+        except ClientGone:
+            raise
+        except Exception as error:
+            # The text of an exception may hold a token or a value from the database.
+            self._emit(Crashed("engine", type(error).__name__))
+            answer = render_error(refusals.internal())
+        self._note(Visit(request, answer, head.minor, client.peer))
+        await self._say(client, answer)
+
+    async def _say(self, client: ClientRequest, answer: Answer) -> None:
+        await client.reply.answer(replace(answer, headers=(*self._server, *answer.headers)))
+
+
+async def _complete(request: Request, client: ClientRequest, head: RequestHead) -> Request:
+    """``request`` with its body, where the method gives one a meaning (RFC 9110, section 9.3.1)."""
+    if not head.has_body or head.method in READ_METHODS:
+        return request
+    if head.fields.expects_continue and not client.body.complete:
+        client.reply.interim(_CONTINUE)
+    return replace(request, body=await client.body.buffer(None) or b"")
