@@ -1,6 +1,5 @@
 """The configuration file is edited while requests flow: design, promise 7."""
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ from tests.e2e.support import (
 
 CLIENTS = 20
 SWITCHES = 10
-SOON = 1.0
 PACE = 0.05
 """Seconds that the upstream takes to answer, so that the clients leave the processor to others too."""
 
@@ -94,13 +92,12 @@ def is_right_from_either_side(exchange: RecordedExchange, answer: Answer) -> boo
     return deviations(exchange, answer) == []
 
 
-async def test_a_table_changes_its_mode_within_a_second(stage: Stage) -> None:
+async def test_a_table_changes_its_mode_without_a_restart(stage: Stage) -> None:
+    # That this takes less than a second is shown on a clock of its own, in tests/server/test_reload.py.
     assert await stage.mode("storage") == "shadow"
     for mode in ("engine", "upstream", "shadow"):
         stage.write(f"tables: {{storage: {{reads: {mode}}}}}\n")
-        started = time.monotonic()
         await stage.wait_mode("storage", mode)
-        assert time.monotonic() - started < SOON
         assert await stage.mode("location") == "shadow"
 
 
