@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from proxy.messages import Answer, Request
+
 Side: TypeAlias = Literal["upstream", "engine", "proxy"]
 Aspect: TypeAlias = Literal["status", "headers", "body", "order"]
 Verdict: TypeAlias = Literal[
@@ -64,7 +66,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A mirrored read has its verdict. ``detail`` says what was unsupported or how it failed."""
+    """A mirrored read has its verdict. ``detail`` says what was unsupported or how it failed.
+
+    ``shape`` is the request's, ``signature`` groups mismatches that are alike. The messages themselves are
+    there for a mismatch only, and hold whatever the client sent: who keeps them has to redact them.
+    """
 
     table: str
     verdict: Verdict
@@ -73,6 +79,11 @@ class Judged:
     upstream_seconds: float = 0.0
     engine_seconds: float = 0.0
     detail: str = ""
+    shape: str = ""
+    signature: str = ""
+    request: Request | None = None
+    upstream: Answer | None = None
+    engine: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ SERVES_EVERYONE = {"messages", "errors", "events", "config"}
 ROOMS = {
     "messages": set(),
     "errors": {"messages"},
-    "events": set(),
+    "events": {"messages"},
     "config": {"errors"},
     "engine": SERVES_EVERYONE,
     "shadow": SERVES_EVERYONE,
