@@ -63,6 +63,17 @@ class EngineDown(UnderstudyError):
         self.error = error
 
 
+class OutcomeUnknown(EngineDown):
+    """The connection was lost while a transaction was being committed: it took effect, or it did not."""
+
+    def __init__(self) -> None:
+        message = (
+            "The connection was lost while the transaction was committed: whether it took effect is unknown"
+        )
+        hint = "Look at the rows before you repeat the request."
+        super().__init__(ApiError(500, "08007", message, None, hint))
+
+
 class Unrecoverable(UnderstudyError):
     """The engine alone cannot go on, and its process has to end. The text is for the operator."""
 

@@ -31,12 +31,13 @@ from proxy.engine.response import (
     needs_estimate,
 )
 from proxy.engine.sql.build import build_statement, collect_values
-from proxy.engine.sql.session import Session, make_session
-from proxy.errors import ApiError, Unsupported, render_error
+from proxy.engine.sql.session import Rehearsal, Session, make_session
+from proxy.errors import ApiError, render_error
 from proxy.messages import Answer, Request
 
-_LONG = 2048
-"""Bytes of a request target that are read off the event loop: others' requests shall not wait for them."""
+_LONG_TARGET = 2048
+_LONG_BODY = 64 * 1024
+"""Bytes of a request that are read off the event loop: others' requests shall not wait for them."""
 _MOST_PINS = 10_000
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
@@ -46,24 +47,28 @@ _TOO_DEEP = ApiError(400, "PGRST100", "The request is nested too deeply")
 _Result = TypeVar("_Result")
 
 
-async def answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
-    """What PostgREST would answer to ``request``, its errors included.
+async def answer(
+    request: Request, snapshot: EngineSnapshot, database: Database, *, rehearsal: Rehearsal | None = None
+) -> Answer:
+    """What PostgREST would answer to ``request``, its errors included. A ``rehearsal`` leaves no trace.
 
-    Raises Unsupported for what the engine does not do, EngineDown when it cannot reach its database, and
-    nothing else that a request can cause.
+    Raises Unsupported for what the engine does not do, before anything is done; EngineDown when it cannot
+    reach its database; and nothing else that a request can cause.
     """
     options = snapshot.options
     answered = answer_preflight(request, options)
     if answered is None:
-        answered = add_origin(await _answer(request, snapshot, database), request, options)
+        answered = add_origin(await _answer(request, snapshot, database, rehearsal), request, options)
     return add_trace(answered, request, options)
 
 
-async def _answer(request: Request, snapshot: EngineSnapshot, database: Database) -> Answer:
+async def _answer(
+    request: Request, snapshot: EngineSnapshot, database: Database, rehearsal: Rehearsal | None
+) -> Answer:
     timing = Timing(time.perf_counter)
     dialect = find_dialect(snapshot.options.compat)
     try:
-        answered = await _ask(request, snapshot, database, timing, dialect)
+        answered = await _ask(request, snapshot, database, timing, dialect, rehearsal)
         if snapshot.options.server_timing_enabled:
             answered = replace(answered, headers=(*answered.headers, timing.header()))
     except (ApiError, RecursionError) as error:
@@ -75,20 +80,23 @@ async def _answer(request: Request, snapshot: EngineSnapshot, database: Database
 
 
 async def _ask(
-    request: Request, snapshot: EngineSnapshot, database: Database, timing: Timing, dialect: Dialect
+    request: Request,
+    snapshot: EngineSnapshot,
+    database: Database,
+    timing: Timing,
+    dialect: Dialect,
+    rehearsal: Rehearsal | None,
 ) -> Answer:
     options, schema = snapshot.options, snapshot.schema
     identity = identify(request, options, time.time())
     timing.lap("jwt")
-    if len(request.target) > _LONG:
+    if len(request.target) > _LONG_TARGET or len(request.body) > _LONG_BODY:
         wanted = await asyncio.to_thread(parse_request, request, options)
     else:
         wanted = parse_request(request, options)
     timing.lap("parse")
     if wanted.action == "info":
         return make_info(find_target(wanted, schema, options))
-    if wanted.writes:
-        raise Unsupported(f"{wanted.action} of {wanted.resource}")
     if wanted.resource == "root":
         return await _describe(request, wanted, identity, snapshot, database, dialect, timing)
     plan = make_plan(wanted, schema, options)
@@ -103,6 +111,7 @@ async def _ask(
         rollback=plan.rollback,
         timezone=plan.timezone,
         function=plan.function,
+        rehearsal=rehearsal,
     )
     result = await _try(
         session, database, dialect, lambda transaction: _run(plan, session, transaction, database, dialect)

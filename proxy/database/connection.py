@@ -1,5 +1,6 @@
 """Connections to PostgreSQL: SQLAlchemy's pool of asyncpg connections, and transactions on them."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +13,7 @@ import asyncpg
 from proxy.config import EngineConfig
 from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
-from proxy.database.faults import translate_fault
+from proxy.database.faults import is_fatal, translate_fault
 from proxy.database.inspect import inspect
 from proxy.database.pool import ConnectionPool
 from proxy.database.statements import note_statement
@@ -22,7 +23,7 @@ from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
 from proxy.engine.sql.session import Session
-from proxy.errors import ApiError
+from proxy.errors import ApiError, OutcomeUnknown
 
 _EXPLAIN = re.compile(r"EXPLAIN \([^)]*\) ")
 
@@ -68,9 +69,9 @@ class Transaction:
         return [row[0] for row in await self._fetch(sql, values)]
 
     async def fetch(self, sql: str, values: list[str]) -> Rows:
-        """Run the statement of a read and give its one row."""
-        total, page, body, headers, status, _ = (await self._fetch(sql, values))[0]
-        return Rows(total, page, body, headers, status)
+        """Run a statement of the engine and give its one row."""
+        _, *columns = (await self._fetch(sql, values))[0]
+        return Rows(*columns)
 
     async def _fetch(self, sql: str, values: list[str]) -> Any:
         try:
@@ -129,7 +130,8 @@ class Database:
     async def begin(self, session: Session) -> AsyncIterator[Transaction]:
         """A transaction with the settings of ``session``; committed at the end, undone on any error.
 
-        Raises ApiError for what PostgreSQL refuses (reference 9.3), EngineDown when it cannot be reached.
+        Raises ApiError for what PostgreSQL refuses (reference 9.3), EngineDown when it cannot be reached, and
+        OutcomeUnknown when it is lost, or given up, while it commits what may have changed rows.
         """
         mode = "READ ONLY" if session.read_only or self._read_only else "READ WRITE"
         async with self._connection(authenticated=session.authenticated) as connection:
@@ -145,7 +147,11 @@ class Database:
             yield Transaction(connection, session.authenticated, find_dialect(self._options.compat))
             if session.rollback:
                 await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            await connection.execute("ROLLBACK" if session.rollback else "COMMIT")
+                await connection.execute("ROLLBACK")
+            elif mode == "READ ONLY":
+                await connection.execute("COMMIT")
+            else:
+                await _commit(connection)
 
     @asynccontextmanager
     async def _connection(self, *, authenticated: bool) -> AsyncIterator[Any]:
@@ -179,6 +185,18 @@ class Database:
             # Else a statement that was given up here would go on there, or wait for its lock for ever.
             await connection.execute("SET client_connection_check_interval = '1s'")
         return connection
+
+
+async def _commit(connection: Any) -> None:
+    """Commit what may have changed rows. Raises OutcomeUnknown unless PostgreSQL says what came of it."""
+    try:
+        await connection.execute("COMMIT")
+    except asyncpg.PostgresError as error:
+        if not is_fatal(error):
+            raise
+        raise OutcomeUnknown from error
+    except (*_FAULTS, asyncio.CancelledError) as error:
+        raise OutcomeUnknown from error
 
 
 async def _roll_back(connection: Any, raw: Any) -> None:

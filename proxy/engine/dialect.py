@@ -39,6 +39,12 @@ class Dialect:
     not_single: the message where the rows are not the one object that was asked for.
     truncates_range_error: the body of a read's 416 is cut to the length of the empty result.
 
+    Changes:
+
+    limits_changes: ``limit`` and ``offset`` choose the rows to change, and need an order.
+    orders_changed: ``order`` applies to the changed rows that are given back.
+    filters_changed: ``and`` and ``or`` are applied once more, to the changed rows that are given back.
+
     Functions:
 
     names_payload: a single parameter may be called as if unnamed, though it has a name.
@@ -77,6 +83,10 @@ class Dialect:
     not_single: str = "Cannot coerce the result to a single JSON object"
     truncates_range_error: bool = False
 
+    limits_changes: bool = False
+    orders_changed: bool = True
+    filters_changed: bool = False
+
     names_payload: bool = False
     json_arguments: bool = False
     asks_for_filtered: bool = True
@@ -101,6 +111,7 @@ _THIRTEEN = replace(
     name_similarity=0.33,
     most_relations_for_hints=None,
     truncates_range_error=True,
+    filters_changed=True,
     names_payload=True,
     empty_token="refused",
     null_times=False,
@@ -120,6 +131,8 @@ _TWELVE = replace(
     hoists_once=True,
     not_single="JSON object requested, multiple (or no) rows returned",
     truncates_range_error=False,
+    limits_changes=True,
+    orders_changed=False,
     json_arguments=True,
     asks_for_filtered=False,
     limits_single_results=False,

@@ -1,14 +1,18 @@
-"""From what the database gave to the answer. Source: PostgREST 14, reference 4.2, 4.3, 8.3 and 8.4."""
+"""From what the database gave to the answer.
+
+Source: PostgREST 14, reference 4.2, 4.3, 7.3 to 7.7, 8.3 and 8.4.
+"""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from proxy.engine.dialect import Dialect
 from proxy.engine.parse.query import canonical_query
 from proxy.engine.parse.request import unsatisfiable
-from proxy.engine.plan.whole import Plan
+from proxy.engine.plan.whole import Insert, Plan
 from proxy.engine.schema import Function, Relation
 from proxy.errors import ApiError, render_error
 from proxy.messages import Answer, Header, Headers, Request
@@ -21,10 +25,12 @@ _HEADERS_RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The one row that a read's statement gives.
+    """The one row that a statement gives.
 
-    ``total`` counts all rows that match, None where nobody asked; ``page`` those in ``body``. ``headers``
-    and ``status`` are the settings ``response.headers`` and ``response.status``, None where unset.
+    ``total`` counts all rows that match, None where nobody asked; ``page`` those in ``body``, or those that
+    were changed. ``headers`` and ``status`` are the settings ``response.headers`` and ``response.status``,
+    None where unset. ``location`` is the key of the one row added, as ``column=eq.value``; ``inserted``
+    counts the rows added that were not merged into others.
     """
 
     total: int | None
@@ -32,23 +38,46 @@ class Rows:
     body: str | bytes | None
     headers: str | None
     status: str | None
+    location: Sequence[str] | None = None
+    inserted: int | None = None
 
 
 def check_rows(plan: Plan, rows: Rows, dialect: Dialect) -> None:
-    """Raises ApiError for rows that the client did not allow for: PGRST116, PGRST124."""
+    """Raises ApiError for rows that the client did not allow for: PGRST110, PGRST115, PGRST116, PGRST124."""
+    if plan.action == "upsert":
+        if rows.page != 1:
+            raise ApiError(400, "PGRST115", "Payload values do not match URL in primary key column(s)")
+        return
     if plan.media.kind == "object" and rows.page != 1:
         raise ApiError(406, "PGRST116", dialect.not_single, f"The result contains {rows.page} rows")
     if plan.max_affected is not None and rows.page > plan.max_affected:
         message = "Query result exceeds max-affected preference constraint"
         raise ApiError(400, "PGRST124", message, f"The query affects {rows.page} rows")
+    if plan.max_changed is not None and rows.page > plan.max_changed:
+        message = "The maximum number of rows allowed to change was surpassed"
+        details = (
+            f"Results contain {rows.page} rows changed but the maximum number allowed is {plan.max_changed}"
+        )
+        raise ApiError(400, "PGRST110", message, details)
 
 
 def make_response(plan: Plan, rows: Rows, request: Request, dialect: Dialect) -> Answer:
-    """The answer with the rows of a read or a call. Raises ApiError (PGRST111, PGRST112)."""
+    """The answer with the rows of a read, a call or a change. Raises ApiError (PGRST111, PGRST112)."""
+    status, headers, body = (
+        _tell_rows(plan, rows, request, dialect) if plan.read else _tell_change(plan, rows)
+    )
+    overridden = _read_status(rows.status)
+    raised = _read_headers(rows.headers)
+    replaced = {name.lower() for name, _ in raised}
+    kept = (header for header in headers if header[0].lower() not in replaced)
+    return Answer(status if overridden is None else overridden, (*kept, *raised), body)
+
+
+def _tell_rows(plan: Plan, rows: Rows, request: Request, dialect: Dialect) -> tuple[int, Headers, bytes]:
     status, body = _find_status(plan, rows)
     if status == 416 and plan.function is None and dialect.truncates_range_error:
         body = body[: len(_encode(rows))]
-    applied = _header(b"Preference-Applied", ", ".join(plan.applied)) if plan.applied else ()
+    applied = _applied(plan)
     content = (*_length(request, body), *_content(plan))
     headers: Headers = ((b"Content-Range", _content_range(plan, rows)),)
     if plan.function is None:
@@ -57,11 +86,49 @@ def make_response(plan: Plan, rows: Rows, request: Request, dialect: Dialect) ->
         status, body, headers = 204, b"", (*headers, *applied)
     else:
         headers = (*headers, *applied, *content)
-    overridden = _read_status(rows.status)
-    raised = _read_headers(rows.headers)
-    replaced = {name.lower() for name, _ in raised}
-    kept = (header for header in headers if header[0].lower() not in replaced)
-    return Answer(status if overridden is None else overridden, (*kept, *raised), body)
+    return status, headers, body
+
+
+def _tell_change(plan: Plan, rows: Rows) -> tuple[int, Headers, bytes]:
+    """The rows that were changed, where they are wanted; else only how many (reference 7.3 to 7.6)."""
+    body = _encode(rows) if plan.shown else b""
+    length = _header(b"Content-Length", str(len(body)))
+    content = _content(plan) if plan.shown else ()
+    applied = _applied(plan)
+    total = rows.page if plan.counted else "*"
+    match plan.action:
+        case "create":
+            headers = (*length, *_location(plan, rows), *_header(b"Content-Range", f"*/{total}"), *applied)
+            return _find_create_status(plan, rows), (*headers, *content), body
+        case "upsert":
+            status = 204 if not plan.shown else 201 if rows.inserted and rows.inserted > 0 else 200
+            return status, (*(length if plan.shown else ()), *content, *applied), body
+        case "update" if rows.page:
+            shown = f"0-{rows.page - 1}"
+        case _:
+            shown = "*"
+    status = 200 if plan.shown else 204
+    headers = (*_header(b"Content-Range", f"{shown}/{total}"), *applied)
+    return status, (*headers, *(length if plan.shown else ()), *content), body
+
+
+def _find_create_status(plan: Plan, rows: Rows) -> int:
+    conflict = plan.shape.source.conflict if isinstance(plan.shape.source, Insert) else None
+    merged_only = conflict is not None and conflict.merge and (rows.inserted or 0) <= 0
+    return 200 if merged_only else 201
+
+
+def _location(plan: Plan, rows: Rows) -> Headers:
+    """Where the one row added is to be found; the relation's name stands as it is (reference 7.3)."""
+    if not rows.location:
+        return ()
+    pairs = (pair.partition("=") for pair in rows.location)
+    query = "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, _, value in pairs)
+    return _header(b"Location", f"/{plan.shape.root.name}?{query}")
+
+
+def _applied(plan: Plan) -> Headers:
+    return _header(b"Preference-Applied", ", ".join(plan.applied)) if plan.applied else ()
 
 
 def needs_estimate(plan: Plan, rows: Rows) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from proxy.config import EngineConfig
-from proxy.engine.parse.request import ApiRequest, parse_request
+from proxy.engine.parse.request import ApiRequest, parse_head
 from proxy.engine.parse.syntax import SelectItem, SelectRelation
 from proxy.engine.plan.relations import find_relationship
 from proxy.engine.schema import QualifiedName, Relationship, Schema
@@ -17,7 +17,7 @@ def find_touched(request: Request, options: EngineConfig, schema: Schema) -> fro
     A request that is in error touches what it names up to there.
     """
     try:
-        wanted = parse_request(request, options)
+        wanted = parse_head(request, options)
     except ApiError:
         return frozenset()
     return frozenset(_find(_origin(wanted, schema), wanted.parameters.select, wanted.schema, schema))

@@ -1,8 +1,11 @@
-"""Comma-separated values with a header line, strictly by RFC 4180. Source: PostgREST 14, reference 7.1."""
+"""Comma-separated values with a header line, by RFC 4180. Source: PostgREST 14, reference 7.1.
+
+PostgREST's library also takes a quoted field that is never closed, and loses its last character.
+"""
 
 import re
 
-_FIELD = re.compile(r'"((?:[^"]|"")*)"|([^",\r\n]*)')
+_FIELD = re.compile(r'"((?:[^"]|"")*)"|"((?:[^"]|"")*)(?:[^"]|"")\Z|([^",\r\n]*)')
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -13,7 +16,7 @@ class CsvError(ValueError):
 def parse_csv(text: str) -> list[dict[str, str]]:
     """One mapping per line, by the names of the first line; a shorter line lacks the last names."""
     lines = _parse_lines(text)
-    if not lines:
+    if len(lines) < 2 and not text.endswith(("\n", "\r")):
         raise CsvError('parse error (not enough input) at ""')
     names = lines[0]
     return [dict(zip(names, line, strict=False)) for line in lines[1:] if line != [""]]
@@ -26,7 +29,8 @@ def _parse_lines(text: str) -> list[list[str]]:
     while at < len(text):
         match = _FIELD.match(text, at)
         assert match is not None
-        line.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        quoted = match[2] if match[1] is None else match[1]
+        line.append(match[3] if quoted is None else quoted.replace('""', '"'))
         at = match.end()
         end = _LINE_END.match(text, at)
         if end is not None:

@@ -11,6 +11,7 @@ from proxy.errors import ApiError
 
 _RAW = ("text", "xml", "octets")
 _BLANK = b" \t\r\n"
+_NO_UTF8 = "The payload is not valid UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def parse_payload(
         case "csv":
             return _read_csv(body)
         case "form":
-            pairs = tuple((key.decode(), (value or b"").decode()) for key, value in split_query(body))
+            pairs = _read_form(body)
             if function:
                 return Payload(b"{}", frozenset(key for key, _ in pairs), pairs)
             text = json.dumps(dict(pairs), ensure_ascii=False).encode()
@@ -56,12 +57,17 @@ def parse_payload(
 def decode_for_postgres(raw: bytes) -> str:
     """Bytes as text for PostgreSQL. Raises ApiError 22021 for bytes it would refuse, in its words."""
     try:
-        return raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError as error:
-        shown = raw[error.start : error.start + _sequence_length(raw[error.start])]
-        bytes_shown = " ".join(f"0x{byte:02x}" for byte in shown)
-        message = f'invalid byte sequence for encoding "UTF8": {bytes_shown}'
-        raise ApiError(400, "22021", message) from None
+        raise _invalid_bytes(raw[error.start : error.start + _sequence_length(raw[error.start])]) from None
+    if "\0" in text:
+        raise _invalid_bytes(b"\0")
+    return text
+
+
+def _invalid_bytes(sequence: bytes) -> ApiError:
+    shown = " ".join(f"0x{byte:02x}" for byte in sequence)
+    return ApiError(400, "22021", f'invalid byte sequence for encoding "UTF8": {shown}')
 
 
 def _sequence_length(first: int) -> int:
@@ -82,7 +88,8 @@ def _reject_constant(text: str) -> Any:
 
 def _read_json(text: bytes, raw: bytes) -> Payload:
     try:
-        value = json.loads(text.decode(), parse_constant=_reject_constant)
+        # Numbers stay text: only PostgreSQL looks at them, and Python refuses those of many digits.
+        value = json.loads(text.decode(), parse_int=str, parse_float=str, parse_constant=_reject_constant)
         if b"\\u" in text:
             # Half of a surrogate pair is no character; encoding it fails.
             json.dumps(value, ensure_ascii=False).encode()
@@ -103,13 +110,20 @@ def _find_keys(value: Any) -> tuple[frozenset[str]]:
 _NOTHING = Payload(b"[]")
 
 
+def _read_form(body: bytes) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple((key.decode(), (value or b"").decode()) for key, value in split_query(body))
+    except UnicodeDecodeError:
+        raise _refuse(_NO_UTF8) from None
+
+
 def _read_csv(body: bytes) -> Payload:
     try:
         lines = parse_csv(body.decode())
     except CsvError as error:
         raise _refuse(str(error)) from None
     except UnicodeDecodeError:
-        raise _refuse("The payload is not valid UTF-8") from None
+        raise _refuse(_NO_UTF8) from None
     rows = [{key: None if text == "NULL" else text for key, text in line.items()} for line in lines]
     if not rows:
         return _NOTHING

@@ -67,7 +67,13 @@ def parse_preferences(values: Iterable[bytes], dialect: Dialect = PRESENT) -> Pr
         missing=found.get("missing"),
         handling=found.get("handling"),
         timezone=found.get("timezone"),
-        max_affected=parse_integer(found.get("max-affected", "")),
+        max_affected=_parse_int64(found.get("max-affected", "")),
         single_object="params" in found,
         unknown=tuple(unknown),
     )
+
+
+def _parse_int64(text: str) -> int | None:
+    """An integer of 64 bits, of which a larger one keeps the lower ones, as in PostgREST."""
+    number = parse_integer(text)
+    return None if number is None else (number + 2**63) % 2**64 - 2**63

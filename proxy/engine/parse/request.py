@@ -3,7 +3,7 @@
 The checks come in PostgREST's order (reference 0.3, steps 3 to 9); the first that fails is the error.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -66,18 +66,22 @@ class ApiRequest:
 
 def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
     """Parse ``request`` under the settings of ``options``. Raises ApiError."""
+    wanted = parse_head(request, options)
+    if wanted.action not in ("call", "create", "upsert", "update"):
+        return wanted
+    columns = None if wanted.action == "upsert" else wanted.parameters.columns
+    called = wanted.resource == "function"
+    return replace(wanted, payload=parse_payload(request.body, wanted.content_type, columns, function=called))
+
+
+def parse_head(request: Request, options: EngineConfig) -> ApiRequest:
+    """What ``request`` says without its body. Raises ApiError."""
     dialect = find_dialect(options.compat)
     preferences = parse_preferences(find_headers(request.headers, b"prefer"), dialect)
     resource, name = _route(request.path, options)
     schema, profile = _choose_schema(request, options)
     action = _act(request.method, resource)
     parameters = parse_query(request.query, resource == "function" and action == "read", dialect.not_null)
-    rows = _root_rows(request, parameters)
-    content_type = _read_content_type(request)
-    payload = None
-    if action in ("call", "create", "upsert", "update"):
-        columns = None if action == "upsert" else parameters.columns
-        payload = parse_payload(request.body, content_type, columns, function=resource == "function")
     return ApiRequest(
         method=request.method,
         action=action,
@@ -86,11 +90,10 @@ def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
         schema=schema,
         profile=profile,
         parameters=parameters,
-        rows=rows,
+        rows=_root_rows(request, parameters, dialect),
         preferences=preferences,
         accept=parse_accept(request.header(b"accept")),
-        content_type=content_type,
-        payload=payload,
+        content_type=_read_content_type(request),
     )
 
 
@@ -148,7 +151,7 @@ def _read_content_type(request: Request) -> MediaType:
     return JSON if value is None else parse_media_type(value.decode("latin-1"))
 
 
-def _root_rows(request: Request, parameters: QueryParameters) -> RowRange:
+def _root_rows(request: Request, parameters: QueryParameters, dialect: Dialect) -> RowRange:
     header = parse_range_header(request.header(b"range")) if request.method == "GET" else ALL_ROWS
     limit = parameters.root_range or ALL_ROWS
     rows = NO_ROWS if limit.limit_zero else intersect(header, limit)
@@ -158,6 +161,10 @@ def _root_rows(request: Request, parameters: QueryParameters) -> RowRange:
             if header.empty
             else "Limit should be greater than or equal to zero."
         )
+    ranged = parameters.ranges or parameters.root_range is not None
+    if dialect.limits_changes and request.method in ("PATCH", "DELETE") and ranged and not parameters.order:
+        hint = "Apply an 'order' using unique column(s)"
+        raise ApiError(400, "PGRST109", "A 'limit' was applied without an explicit 'order'", None, hint)
     if request.method == "PUT" and rows != ALL_ROWS:
         raise ApiError(400, "PGRST114", "limit/offset querystring parameters are not allowed for PUT")
     return rows

@@ -8,5 +8,6 @@ tree       passes that grow the tree: nodes, filters, orders, ranges, relationsh
 embed      passes that settle what it puts out: stars, spreads, aggregates
 negotiate  media type and preferences
 call       which function, and how its arguments reach it
+change     which rows are added, changed or removed, and what values they get
 make       the passes in their order
 """

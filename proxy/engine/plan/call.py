@@ -126,13 +126,14 @@ def _list(names: Iterable[str]) -> str:
 
 def make_call(function: Function, request: ApiRequest, tree: ReadNode, dialect: Dialect) -> CallNode:
     """The call of ``function`` that gives the rows for ``tree``."""
+    needed = None if function.scalar else find_needed_columns(tree)
     filtered = frozenset(_find_filtered(tree)) if dialect.asks_for_filtered else frozenset()
     return CallNode(
         function=(function.schema, function.name),
         arguments=_make_arguments(function, request, dialect),
         scalar=function.scalar,
         single=function.single,
-        columns=() if function.scalar else find_needed_columns(tree, filtered),
+        columns=tuple(sorted(needed | filtered)) if needed else (),
     )
 
 
@@ -182,12 +183,12 @@ def _make_raw(type_name: str, raw: bytes) -> Value:
     return Value(decode_for_postgres(raw))
 
 
-def find_needed_columns(tree: ReadNode, filtered: frozenset[str]) -> tuple[str, ...]:
-    """The columns of the source that ``tree`` selects or joins, and ``filtered``; none for all of them."""
+def find_needed_columns(tree: ReadNode) -> frozenset[str] | None:
+    """The columns of the statement's source that ``tree`` selects or joins; None for all of them."""
     selected = {output.operand.name for output in tree.select}
     computed = any(child.link is not None and child.link.function for child in tree.children)
     if "*" in selected or computed:
-        return ()
+        return None
     joined = {
         pair.other_column
         for child in tree.children
@@ -195,8 +196,7 @@ def find_needed_columns(tree: ReadNode, filtered: frozenset[str]) -> tuple[str, 
         for pair in child.link.equalities
         if pair.other == tree.qualifier
     }
-    needed = selected | joined
-    return tuple(sorted(needed | filtered)) if needed else ()
+    return frozenset(selected | joined)
 
 
 def _find_filtered(node: ReadNode) -> Iterable[str]:

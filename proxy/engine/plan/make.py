@@ -5,11 +5,14 @@ Source: PostgREST 14, reference 0.3 (steps 11 to 14).
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 from proxy.config import EngineConfig
 from proxy.engine.dialect import Dialect, find_dialect
+from proxy.engine.parse.media import MediaType
 from proxy.engine.parse.request import ApiRequest
 from proxy.engine.plan.call import find_function, make_call
+from proxy.engine.plan.change import make_change
 from proxy.engine.plan.embed import (
     add_outputs,
     expand_stars,
@@ -43,7 +46,7 @@ from proxy.engine.plan.tree import (
     restrict_rows,
 )
 from proxy.engine.plan.types import Group, HasNone, ReadNode, Where
-from proxy.engine.plan.whole import Explain, NoBody, Plan, Shape
+from proxy.engine.plan.whole import Body, Change, Explain, Insert, NoBody, Plan, Shape
 from proxy.engine.schema import Function, QualifiedName, Relation, Schema
 from proxy.errors import ApiError
 
@@ -57,7 +60,7 @@ def make_plan(request: ApiRequest, schema: Schema, options: EngineConfig) -> Pla
     """
     if request.resource == "function":
         return _plan_call(request, schema, options)
-    return _plan_read(request, schema, options)
+    return _plan_change(request, schema, options) if request.writes else _plan_read(request, schema, options)
 
 
 def find_target(request: ApiRequest, schema: Schema, options: EngineConfig) -> Relation | Function | None:
@@ -76,59 +79,124 @@ def find_target(request: ApiRequest, schema: Schema, options: EngineConfig) -> R
 
 
 def _plan_read(request: ApiRequest, schema: Schema, options: EngineConfig) -> Plan:
-    name = request.name or ""
     dialect = find_dialect(options.compat)
-    if dialect.checks_relations:
-        find_relation(schema, request.schema, name, dialect)
-    tree = make_tree((request.schema, until_nul(name)), request, schema, options)
-    return _finish(request, schema, options, tree, None)
+    name = _find_name(request, schema, dialect)
+    tree = make_tree(name, request, schema, options)
+    body, media = choose_body(request.accept, tree, schema, options)
+    refuse_unknown_preferences(request.preferences, schema)
+    estimate = _find_estimate(request)
+    limited = estimate == "estimated" and options.db_max_rows is not None
+    shape = _make_shape(request, tree, body, media)
+    if limited:
+        shape = replace(shape, count_limit=(options.db_max_rows or 0) + 1)
+    plan = _make_plan(request, schema, options, shape, media)
+    return replace(
+        plan,
+        read_only=True,
+        estimate=estimate,
+        max_rows=options.db_max_rows,
+        applied=name_applied(request, schema, options),
+    )
 
 
 def _plan_call(request: ApiRequest, schema: Schema, options: EngineConfig) -> Plan:
-    function = find_function(request, schema, find_dialect(options.compat))
+    dialect = find_dialect(options.compat)
+    function = find_function(request, schema, dialect)
     # Rows of a relation's type are planned like that relation, looked up beside the function.
     relation = (function.schema, function.returns[1] if function.composite else function.name)
     tree = make_tree(relation, request, schema, options)
-    return _finish(request, schema, options, tree, function)
-
-
-def _finish(
-    request: ApiRequest, schema: Schema, options: EngineConfig, tree: ReadNode, function: Function | None
-) -> Plan:
-    preferences = request.preferences
-    dialect = find_dialect(options.compat)
     body, media = choose_body(request.accept, tree, schema, options, function)
-    refuse_unknown_preferences(preferences, schema)
-    max_affected = preferences.max_affected if preferences.strict and function is not None else None
-    if max_affected is not None and function and function.single and dialect.limits_single_results:
-        message = (
-            "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"
-        )
-        raise ApiError(400, "PGRST128", message)
-    estimate = preferences.count if preferences.count in ("planned", "estimated") else None
-    limited = estimate == "estimated" and function is None and options.db_max_rows is not None
-    shape = Shape(
+    refuse_unknown_preferences(request.preferences, schema)
+    max_affected = _find_max_affected(request)
+    if max_affected is not None and function.single and dialect.limits_single_results:
+        raise ApiError(400, "PGRST128", _SETS_ONLY)
+    shape = replace(
+        _make_shape(request, tree, body, media), source=make_call(function, request, tree, dialect)
+    )
+    plan = _make_plan(request, schema, options, shape, media)
+    return replace(
+        plan,
+        function=function,
+        read_only=request.action == "read" or function.volatility != "volatile",
+        max_rows=options.db_max_rows,
+        max_affected=max_affected,
+        applied=name_applied(request, schema, options),
+    )
+
+
+def _plan_change(request: ApiRequest, schema: Schema, options: EngineConfig) -> Plan:
+    dialect = find_dialect(options.compat)
+    name = _find_name(request, schema, dialect)
+    tree = make_tree(name, request, schema, options)
+    relation = schema.relations.get((request.schema, request.name or ""))
+    change = make_change(request, relation, tree, schema, dialect)
+    refuse_unknown_preferences(request.preferences, schema)
+    body, media = choose_body(request.accept, tree, schema, options)
+    shown = request.preferences.returning == "representation"
+    if not shown:
+        # Nothing of what was selected is looked at.
+        tree, body = ReadNode(tree.relation, name=tree.name, label=tree.label), NoBody()
+    shape = replace(_make_shape(request, tree, body, media), source=change, count=False)
+    plan = _make_plan(request, schema, options, shape, media)
+    conflict = change.conflict if request.action == "create" and isinstance(change, Insert) else None
+    return replace(
+        plan,
+        read_only=False,
+        max_affected=_find_max_affected(request),
+        max_changed=_find_max_changed(request, change),
+        counted=request.preferences.count in ("exact", "estimated"),
+        shown=shown,
+        applied=name_applied(
+            request, schema, options, resolved=conflict is not None and bool(conflict.columns)
+        ),
+    )
+
+
+def _find_name(request: ApiRequest, schema: Schema, dialect: Dialect) -> QualifiedName:
+    """The relation as PostgreSQL is to be asked for it. Raises ApiError PGRST205."""
+    name = request.name or ""
+    if dialect.checks_relations:
+        find_relation(schema, request.schema, name, dialect)
+    return request.schema, until_nul(name)
+
+
+def _find_estimate(request: ApiRequest) -> Literal["planned", "estimated"] | None:
+    count = request.preferences.count
+    return count if count in ("planned", "estimated") else None
+
+
+def _find_max_affected(request: ApiRequest) -> int | None:
+    """The most rows that may be affected (reference 7.7)."""
+    affecting = request.resource == "function" or request.action in ("update", "delete")
+    return request.preferences.max_affected if affecting and request.preferences.strict else None
+
+
+def _find_max_changed(request: ApiRequest, change: Change) -> int | None:
+    portion = None if isinstance(change, Insert) else change.portion
+    return None if portion is None else request.rows.limit
+
+
+def _make_shape(request: ApiRequest, tree: ReadNode, body: Body, media: MediaType) -> Shape:
+    return Shape(
         root=tree,
         body=NoBody() if request.head else body,
-        call=None if function is None else make_call(function, request, tree, dialect),
-        count=preferences.count in ("exact", "estimated"),
-        count_limit=(options.db_max_rows or 0) + 1 if limited else None,
+        count=request.preferences.count in ("exact", "estimated"),
         explain=Explain(media.plan_json, media.plan_options) if media.kind == "plan" else None,
     )
+
+
+def _make_plan(
+    request: ApiRequest, schema: Schema, options: EngineConfig, shape: Shape, media: MediaType
+) -> Plan:
     return Plan(
+        action=request.action,
         shape=shape,
         schema=request.schema,
         profile=request.profile,
         media=media,
         rows=request.rows,
-        function=function,
-        read_only=request.action == "read" or (function is not None and function.volatility != "volatile"),
-        estimate=None if function is not None else estimate,
-        max_rows=options.db_max_rows,
-        max_affected=max_affected,
-        rollback=wants_rollback(preferences, options),
-        applied=name_applied(preferences, schema, options, affecting=function is not None),
-        timezone=accept_timezone(preferences, schema),
+        rollback=wants_rollback(request.preferences, options),
+        timezone=accept_timezone(request.preferences, schema),
     )
 
 
@@ -139,10 +207,10 @@ def make_tree(
     dialect = find_dialect(options.compat)
     tree = plant(relation, request.parameters.select, schema)
     tree = add_filters(tree, request, schema, dialect)
-    tree = add_orders(tree, request, schema)
+    tree = add_orders(tree, request, schema, dialect)
     tree = add_ranges(tree, request)
     tree = add_logic(tree, request, schema, dialect)
-    if request.resource == "function":
+    if request.resource == "function" or request.writes:
         tree = replace(tree, relation=("", SOURCE), label=tree.name)
     tree = add_relations(tree, request.schema, schema)
     tree = expand_stars(tree, request.schema, schema, counts_rows=not dialect.hoists_once)
@@ -153,7 +221,7 @@ def make_tree(
     tree = find_null_filters(tree)
     tree = _settle_aggregates(add_outputs(tree), dialect, allowed=options.db_aggregates_enabled)
     tree = order_spreads(tree)
-    return restrict_rows(tree, options.db_max_rows)
+    return tree if request.writes else restrict_rows(tree, options.db_max_rows)
 
 
 def _settle_aggregates(tree: ReadNode, dialect: Dialect, *, allowed: bool) -> ReadNode:

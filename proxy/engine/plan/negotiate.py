@@ -6,6 +6,7 @@ Source: PostgREST 14, reference 5.1 to 5.4 and 8.1.
 from proxy.config import EngineConfig
 from proxy.engine.parse.media import JSON, MediaType, parse_media_type
 from proxy.engine.parse.preferences import Preferences
+from proxy.engine.parse.request import ApiRequest
 from proxy.engine.plan.types import ReadNode
 from proxy.engine.plan.whole import Body, CsvBody, CustomBody, GeoJsonBody, JsonBody
 from proxy.engine.schema import Function, QualifiedName, Schema
@@ -111,16 +112,20 @@ def wants_rollback(preferences: Preferences, options: EngineConfig) -> bool:
 
 
 def name_applied(
-    preferences: Preferences, schema: Schema, options: EngineConfig, *, affecting: bool = False
+    request: ApiRequest, schema: Schema, options: EngineConfig, *, resolved: bool = False
 ) -> tuple[str, ...]:
-    """The preferences that are honoured, in the order in which the answer names them.
+    """The preferences that are honoured, in the order in which the answer names them (reference 8.1).
 
-    ``affecting``: the number of rows that may be affected, and how a function gets its arguments, are
-    among them.
+    ``resolved``: rows may be in conflict with others, so that the resolution is one of them.
     """
-    limited = affecting and preferences.strict
+    preferences, called = request.preferences, request.resource == "function"
+    filled = request.action in ("create", "update")
+    limited = preferences.strict and (called or request.action in ("update", "delete"))
     given = (
-        ("params", "single-object" if affecting and preferences.single_object else None),
+        ("resolution", preferences.resolution if resolved else None),
+        ("missing", preferences.missing if filled else None),
+        ("return", preferences.returning if request.writes else None),
+        ("params", "single-object" if called and preferences.single_object else None),
         ("count", preferences.count),
         ("tx", accept_transaction(preferences, options)),
         ("handling", preferences.handling),

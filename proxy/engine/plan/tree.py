@@ -78,7 +78,8 @@ def add_filters(node: ReadNode, request: ApiRequest, schema: Schema, dialect: Di
 def add_logic(node: ReadNode, request: ApiRequest, schema: Schema, dialect: Dialect) -> ReadNode:
     """Logic trees likewise; they end up in front of the filters."""
     logic = request.parameters.logic
-    for path, condition in reversed([pair for pair in logic if pair[0] or not request.writes]):
+    everywhere = not request.writes or dialect.filters_changed
+    for path, condition in reversed([pair for pair in logic if pair[0] or everywhere]):
         add = partial(_add_where, condition=condition, schema=schema, dialect=dialect)
         node = _change_at(node, path, add)
     return node
@@ -89,8 +90,10 @@ def _add_where(node: ReadNode, condition: Condition, schema: Schema, dialect: Di
     return replace(node, where=(resolved, *node.where))
 
 
-def add_orders(node: ReadNode, request: ApiRequest, schema: Schema) -> ReadNode:
+def add_orders(node: ReadNode, request: ApiRequest, schema: Schema, dialect: Dialect) -> ReadNode:
     """Of several orders for one node the first of the URL counts, being applied last."""
+    if request.writes and not dialect.orders_changed:
+        return node
     scope = Scope(schema, node.relation)
     for path, terms in reversed(request.parameters.order):
         order = tuple(resolve_term(term, scope) for term in terms)
@@ -156,14 +159,15 @@ def restrict_rows(node: ReadNode, most: int | None) -> ReadNode:
     """Cut every node to its rows, and to ``most`` of them where that is configured."""
     rows = NO_ROWS if node.rows.limit_zero else _restrict(node.rows, most)
     children = tuple(restrict_rows(child, most) for child in node.children)
-    return replace(node, page=_make_page(rows), children=children)
+    return replace(node, page=make_page(rows), children=children)
 
 
 def _restrict(rows: RowRange, most: int | None) -> RowRange:
     return rows if most is None else intersect(rows, RowRange(rows.first, rows.first + most - 1))
 
 
-def _make_page(rows: RowRange) -> Page | None:
+def make_page(rows: RowRange) -> Page | None:
+    """``rows`` as LIMIT and OFFSET; None for all of them."""
     if rows == ALL_ROWS:
         return None
     return Page(None if rows.limit is None else Value(str(rows.limit)), Value(str(rows.first)))

@@ -5,7 +5,8 @@ from typing import Literal, TypeAlias
 
 from proxy.engine.parse.media import MediaType
 from proxy.engine.parse.range import RowRange
-from proxy.engine.plan.types import ReadNode, Value
+from proxy.engine.parse.request import Action
+from proxy.engine.plan.types import Page, ReadNode, Sort, Value, Where
 from proxy.engine.schema import Function, Parameter, QualifiedName
 
 
@@ -52,6 +53,91 @@ class CallNode:
     scalar: bool
     single: bool
     columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GivenColumn:
+    """A column that a payload gives values to; JSON is read as ``type``.
+
+    ``parser`` is the function of a representation, ``default`` the expression for where a key is missing.
+    """
+
+    name: str
+    type: str
+    parser: str | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRows:
+    """Rows that PostgreSQL takes out of a JSON array, or the one of an object.
+
+    There is no ``body`` where nothing is taken out of it: one row of no columns. ``defaults``: what a row
+    leaves out gets the column's default.
+    """
+
+    body: Value | None
+    single: bool
+    columns: tuple[GivenColumn, ...]
+    defaults: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What becomes of a row whose ``columns`` equal those of another: merged into it, or ignored."""
+
+    columns: tuple[str, ...]
+    merge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The rows of a page of ``order`` only, told apart by the columns ``by`` (PostgREST 12)."""
+
+    by: tuple[str, ...]
+    order: tuple[Sort, ...]
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows are added. ``matching`` are conditions that the given rows have to meet.
+
+    ``counted``: which of them are new, not merged into others, has to be known. ``located``: so does the
+    primary key of the one that is added. ``returning`` are the columns given back, ``*`` for all.
+    """
+
+    relation: QualifiedName
+    rows: GivenRows
+    conflict: Conflict | None = None
+    matching: tuple[Where, ...] = ()
+    returning: tuple[str, ...] = ()
+    counted: bool = False
+    located: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The rows that meet ``where`` get the values of the given row; without one nothing is done."""
+
+    relation: QualifiedName
+    rows: GivenRows | None = None
+    where: tuple[Where, ...] = ()
+    returning: tuple[str, ...] = ()
+    portion: Portion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The rows that meet ``where`` are removed."""
+
+    relation: QualifiedName
+    where: tuple[Where, ...] = ()
+    returning: tuple[str, ...] = ()
+    portion: Portion | None = None
+
+
+Change: TypeAlias = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +194,13 @@ class Explain:
 class Shape:
     """All that the SQL of a request depends on.
 
-    ``count``: all rows that match are counted, ``count_limit`` of them at the most.
+    ``source`` is what gives the rows that ``root`` reads, where it is not a relation. ``count``: all rows
+    that match are counted, ``count_limit`` of them at the most.
     """
 
     root: ReadNode
     body: Body
-    call: CallNode | None = None
+    source: CallNode | Change | None = None
     count: bool = False
     count_limit: int | None = None
     explain: Explain | None = None
@@ -125,9 +212,12 @@ class Plan:
 
     ``rows`` is the range asked for. ``estimate``: the planner is asked how many rows match. ``applied``
     are the preferences that were honoured, as the answer names them; ``timezone`` the one to set.
-    ``max_affected`` is the most rows that may be affected.
+    ``max_affected`` is the most rows that may be affected, ``max_changed`` the same by the page that a
+    change is limited to. ``counted`` and ``shown`` tell whether the answer to a change has the number of
+    rows and the rows.
     """
 
+    action: Action
     shape: Shape
     schema: str
     profile: bool
@@ -138,6 +228,14 @@ class Plan:
     estimate: Literal["planned", "estimated"] | None = None
     max_rows: int | None = None
     max_affected: int | None = None
+    max_changed: int | None = None
+    counted: bool = False
+    shown: bool = False
     rollback: bool = False
     applied: tuple[str, ...] = ()
     timezone: str | None = None
+
+    @property
+    def read(self) -> bool:
+        """Whether rows are read, or given by a function, rather than changed."""
+        return self.action in ("read", "call")

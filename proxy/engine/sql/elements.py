@@ -6,7 +6,7 @@ Every identifier goes through the dialect's own quoting and every value is a ``S
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, Select, cast, literal_column, types
+from sqlalchemy import ColumnElement, FromClause, Select, TableClause, cast, func, literal_column, types
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -94,6 +94,16 @@ class Recordset(FromClause):
         self.columns_with_types = columns
 
 
+class BareInsert(postgresql.Insert):
+    """``INSERT INTO relation SELECT``: as many rows of defaults as ``rows`` has, which has no column."""
+
+    inherit_cache = False
+
+    def __init__(self, target: TableClause, rows: Rows) -> None:
+        super().__init__(target)
+        self.rows = rows
+
+
 class _Verbatim(types.UserDefinedType[Any]):
     """A type by the name that PostgreSQL is to read."""
 
@@ -135,6 +145,16 @@ def _compile_recordset(element: Recordset, compiler: SQLCompiler, **options: Any
     return f"{element.function}({compiler.process(element.argument)}) AS _({columns})"
 
 
+@compiles(BareInsert)
+def _compile_bare_insert(element: BareInsert, compiler: SQLCompiler, **options: Any) -> str:
+    # Core can insert one row of defaults, or the columns of a SELECT, but not a SELECT without columns.
+    statement: str = compiler.visit_insert(element, **options)  # type: ignore[no-untyped-call]
+    head = f"INSERT INTO {compiler.preparer.format_table(element.table)}"
+    tail = statement.removeprefix(f"{head} DEFAULT VALUES")
+    assert len(tail) < len(statement)
+    return f"{head} {compiler.process(element.rows)}{tail}"
+
+
 @compiles(Call)
 def _compile_call(element: Call, compiler: SQLCompiler, **options: Any) -> str:
     return f"{element.function}({compiler.process(element.argument, **options)})"
@@ -148,6 +168,18 @@ def name(text: str) -> quoted_name:
 def quote(*parts: str) -> str:
     """A qualified identifier as SQL text, every part quoted."""
     return ".".join(DIALECT.identifier_preparer.quote_identifier(part) for part in parts)
+
+
+def quote_text(text: str) -> str:
+    """``text``, which comes from the catalog, as a literal, whatever ``standard_conforming_strings`` is."""
+    doubled = text.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
+
+
+def setting(key: str) -> ColumnElement[Any]:
+    """The text of a setting, NULL where it is unset or empty."""
+    found = func.current_setting(literal_column(quote_text(key)), literal_column("true"))
+    return func.nullif(found, literal_column("''"))
 
 
 def every_column(*qualifier: str) -> ColumnElement[Any]:

@@ -20,8 +20,19 @@ from proxy.engine.plan.types import (
     SpreadColumn,
     SpreadOutput,
 )
-from proxy.engine.plan.whole import Body, CsvBody, CustomBody, GeoJsonBody, JsonBody, NoBody, Shape
+from proxy.engine.plan.whole import (
+    Body,
+    CallNode,
+    CsvBody,
+    CustomBody,
+    GeoJsonBody,
+    Insert,
+    JsonBody,
+    NoBody,
+    Shape,
+)
 from proxy.engine.sql.call import make_call_rows
+from proxy.engine.sql.change import make_change_rows, make_inserted, make_location
 from proxy.engine.sql.conditions import (
     Bind,
     Expression,
@@ -30,7 +41,7 @@ from proxy.engine.sql.conditions import (
     make_operand,
     make_order,
 )
-from proxy.engine.sql.elements import Call, Rows, RowsOf, Slot, cast_to, every_column, name, quote
+from proxy.engine.sql.elements import Call, Rows, RowsOf, Slot, cast_to, every_column, name, quote, setting
 
 _SOURCE = "pgrst_source"
 _ROW = "_postgrest_t"
@@ -40,31 +51,44 @@ _NEWLINE = "'\n'"
 
 
 def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
-    """The statement for ``shape``: total, page size, body, response headers, response status.
+    """The statement for ``shape``. Its one row has, behind a column without meaning, what ``Rows`` has.
 
     ``pinned`` are the parameters that are cast from text.
     """
-    if shape.call is None:
-        source = make_rows(shape.root, bind).cte(_SOURCE)
+    source = _make_source(shape, bind)
+    if shape.source is None:
         row = select(literal_column("*")).select_from(source).subquery(_ROW)
     else:
-        source = make_call_rows(shape.call, bind).cte(_SOURCE)
         row = make_rows(shape.root, bind).subquery(_ROW)
     total: Expression = literal_column("null::bigint")
     if shape.count:
         counted = make_count_limited(shape, bind).cte("pgrst_source_count")
         total = select(func.count()).select_from(counted).scalar_subquery()
-    single = shape.call is not None and shape.call.single
-    statement = select(
+    single = isinstance(shape.source, CallNode) and shape.source.single
+    columns = [
+        _check(pinned).label("checked"),
         total.label("total_result_set"),
         (literal_column("1") if single else func.count(_whole(row))).label("page_total"),
         make_body(shape.body, source, row).label("body"),
-        _setting("response.headers").label("response_headers"),
-        _setting("response.status").label("response_status"),
-        _check(pinned).label("checked"),
-    ).select_from(row)
-    # The rows of a call name its source by text only, so that it has to be put in front by hand.
-    return statement if shape.call is None else statement.add_cte(source)
+        setting("response.headers").label("response_headers"),
+        setting("response.status").label("response_status"),
+    ]
+    if isinstance(shape.source, Insert):
+        columns.append(make_location(shape.source, source, row).label("header"))
+        columns.append(make_inserted(shape.source).label("response_inserted"))
+    statement = select(*columns).select_from(row)
+    # What is read of a call or a change names its source by text only, which is put in front by hand.
+    return statement if shape.source is None else statement.add_cte(source)
+
+
+def _make_source(shape: Shape, bind: Bind) -> CTE:
+    match shape.source:
+        case None:
+            return make_rows(shape.root, bind).cte(_SOURCE)
+        case CallNode():
+            return make_call_rows(shape.source, bind).cte(_SOURCE)
+        case _:
+            return make_change_rows(shape.source, bind, _SOURCE)
 
 
 def make_count_limited(shape: Shape, bind: Bind) -> Rows:
@@ -81,12 +105,6 @@ def _check(pinned: Sequence[Slot]) -> Expression:
     """
     groups = [func.row(*pinned[start : start + 1000]) for start in range(0, len(pinned), 1000)]
     return func.pg_column_size(func.row(*groups)) if groups else literal_column("0")
-
-
-def _setting(key: str) -> Expression:
-    return func.nullif(
-        func.current_setting(literal_column(f"'{key}'"), literal_column("true")), literal_column("''")
-    )
 
 
 def _whole(row: Subquery) -> Expression:

@@ -19,6 +19,14 @@ Settings: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A transaction that is undone whatever comes of it; how long, in seconds, it may wait and work."""
+
+    lock_timeout: float
+    statement_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """The settings of one transaction, in order, and whether the database must hold it read only.
 
@@ -46,6 +54,7 @@ def make_session(
     rollback: bool = False,
     timezone: str | None = None,
     function: Function | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> Session:
     """The session of a request of ``identity`` in the schema ``namespace``, calling ``function`` or none."""
     dialect = find_dialect(options.compat)
@@ -67,6 +76,9 @@ def make_session(
     if function is not None:
         settings += function.settings
     settings += options.app_settings
+    if rehearsal is not None:
+        settings.append(("lock_timeout", f"{max(1, round(1000 * rehearsal.lock_timeout))}ms"))
+        settings.append(("statement_timeout", f"{max(1, round(1000 * rehearsal.statement_timeout))}ms"))
     isolation = function.isolation if function is not None else None
     isolation = isolation or dict(of_role).get(_ISOLATION, "")
     level = isolation.upper() if isolation.lower() in _LEVELS else "READ COMMITTED"
@@ -75,7 +87,7 @@ def make_session(
         search_path=path,
         authenticated=identity.role != options.db_anon_role,
         read_only=read_only,
-        rollback=rollback,
+        rollback=rollback or rehearsal is not None,
         isolation=level,
         pre_request=None if options.db_pre_request is None else _quote_function(options.db_pre_request),
     )
