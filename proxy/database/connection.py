@@ -13,7 +13,7 @@ import asyncpg
 from proxy.config import EngineConfig
 from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
-from proxy.database.faults import is_fatal, translate_fault
+from proxy.database.faults import is_refusal, translate_fault
 from proxy.database.inspect import inspect
 from proxy.database.pool import ConnectionPool
 from proxy.database.statements import note_statement
@@ -191,11 +191,9 @@ async def _commit(connection: Any) -> None:
     """Commit what may have changed rows. Raises OutcomeUnknown unless PostgreSQL says what came of it."""
     try:
         await connection.execute("COMMIT")
-    except asyncpg.PostgresError as error:
-        if not is_fatal(error):
-            raise
-        raise OutcomeUnknown from error
     except (*_FAULTS, asyncio.CancelledError) as error:
+        if is_refusal(error):
+            raise
         raise OutcomeUnknown from error
 
 

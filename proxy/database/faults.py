@@ -22,12 +22,17 @@ def translate_fault(
     if isinstance(error, asyncpg.PostgresError | asyncpg.PostgresWarning) and error.severity_en:
         texts = str(error.message or ""), error.detail, error.hint
         refusal = make_database_error(error.sqlstate, *texts, authenticated=authenticated, dialect=dialect)
-        return EngineDown(refusal) if is_fatal(error) else refusal
+        return EngineDown(refusal) if _is_fatal(error) else refusal
     if isinstance(error, _BROKEN):
         return EngineDown(ApiError(503, "PGRST001", "Database client error. Retrying the connection."))
     return EngineDown(ApiError(503, "PGRST000", dialect.no_connection))
 
 
-def is_fatal(error: Any) -> bool:
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server refused a statement, and the connection is still there."""
+    return isinstance(error, asyncpg.PostgresError) and error.severity_en == "ERROR"
+
+
+def _is_fatal(error: Any) -> bool:
     """Whether the server ended the connection; a function may raise the same SQLSTATEs as mere errors."""
     return error.severity_en in ("FATAL", "PANIC")

@@ -82,7 +82,7 @@ def _plan_read(request: ApiRequest, schema: Schema, options: EngineConfig) -> Pl
     dialect = find_dialect(options.compat)
     name = _find_name(request, schema, dialect)
     tree = make_tree(name, request, schema, options)
-    body, media = choose_body(request.accept, tree, schema, options)
+    body, media = choose_body(request.accept, tree, name, schema, options)
     refuse_unknown_preferences(request.preferences, schema)
     estimate = _find_estimate(request)
     limited = estimate == "estimated" and options.db_max_rows is not None
@@ -105,7 +105,7 @@ def _plan_call(request: ApiRequest, schema: Schema, options: EngineConfig) -> Pl
     # Rows of a relation's type are planned like that relation, looked up beside the function.
     relation = (function.schema, function.returns[1] if function.composite else function.name)
     tree = make_tree(relation, request, schema, options)
-    body, media = choose_body(request.accept, tree, schema, options, function)
+    body, media = choose_body(request.accept, tree, relation, schema, options, function)
     refuse_unknown_preferences(request.preferences, schema)
     max_affected = _find_max_affected(request)
     if max_affected is not None and function.single and dialect.limits_single_results:
@@ -131,7 +131,7 @@ def _plan_change(request: ApiRequest, schema: Schema, options: EngineConfig) -> 
     relation = schema.relations.get((request.schema, request.name or ""))
     change = make_change(request, relation, tree, schema, dialect)
     refuse_unknown_preferences(request.preferences, schema)
-    body, media = choose_body(request.accept, tree, schema, options)
+    body, media = choose_body(request.accept, tree, name, schema, options)
     shown = request.preferences.returning == "representation"
     if not shown:
         # Nothing of what was selected is looked at.

@@ -16,19 +16,21 @@ from proxy.errors import ApiError
 def choose_body(
     accept: tuple[MediaType, ...],
     root: ReadNode,
+    relation: QualifiedName,
     schema: Schema,
     options: EngineConfig,
     function: Function | None = None,
 ) -> tuple[Body, MediaType]:
     """The body for the best acceptable media type that can be produced, and how it is labelled.
 
-    ``function`` is the one that gives the rows, if one does. Raises ApiError PGRST107 when nothing fits.
+    ``relation`` is what the rows belong to, ``function`` the one that gives them, if one does. Raises
+    ApiError PGRST107 when nothing fits.
     """
     for media in accept:
         if media.kind == "plan":
-            found = _produce_plan(media, root, schema, options, function)
+            found = _produce_plan(media, root, relation, schema, options, function)
         else:
-            found = _produce(media, root, schema, function)
+            found = _produce(media, root, relation, schema, function)
         if found is not None:
             return found
     names = ", ".join(media.name for media in accept)
@@ -36,16 +38,21 @@ def choose_body(
 
 
 def _produce_plan(
-    media: MediaType, root: ReadNode, schema: Schema, options: EngineConfig, function: Function | None
+    media: MediaType,
+    root: ReadNode,
+    relation: QualifiedName,
+    schema: Schema,
+    options: EngineConfig,
+    function: Function | None,
 ) -> tuple[Body, MediaType] | None:
     if not options.db_plan_enabled or media.plan_of is None:
         return None
-    found = _produce(media.plan_of, root, schema, function)
+    found = _produce(media.plan_of, root, relation, schema, function)
     return None if found is None else (found[0], media)
 
 
 def _produce(
-    media: MediaType, root: ReadNode, schema: Schema, function: Function | None
+    media: MediaType, root: ReadNode, relation: QualifiedName, schema: Schema, function: Function | None
 ) -> tuple[Body, MediaType] | None:
     scalar = function is not None and function.scalar
     single = function is not None and function.single
@@ -54,7 +61,7 @@ def _produce(
             return JsonBody(single=True, stripped=media.stripped, scalar=scalar and single), media
         case "array":
             return JsonBody(single=single, stripped=True, scalar=scalar), media
-    custom = _find_handler(media, root, schema, function)
+    custom = _find_handler(media, root, relation, schema, function)
     if custom is not None:
         return custom
     match media.kind:
@@ -69,13 +76,12 @@ def _produce(
 
 
 def _find_handler(
-    media: MediaType, root: ReadNode, schema: Schema, function: Function | None
+    media: MediaType, root: ReadNode, relation: QualifiedName, schema: Schema, function: Function | None
 ) -> tuple[Body, MediaType] | None:
     """A function of the database for these rows (only under the default select), or for any."""
     scalar = function is not None and function.scalar and function.single
     keys: list[tuple[QualifiedName | None, str]] = [(None, media.name)]
     if len(root.select) == 1 and root.select[0].operand.name == "*" and not root.children:
-        relation = root.relation if function is None else (function.schema, root.name)
         keys = [(relation, "*/*"), (relation, media.name), *keys]
     for owner, name in keys:
         handler = schema.handlers.get((owner, name))

@@ -1,5 +1,6 @@
 """Random requests, drawn from the grammar of reference 1.2 to 1.8 over what a schema cache holds."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -30,6 +31,11 @@ _MEDIA = (
 _PREFERENCES = (
     *("count=exact", "count=planned", "count=estimated", "handling=strict", "handling=strict, foo=bar"),
     *("timezone=Africa/Johannesburg", "timezone=Nowhere", "tx=rollback", "max-affected=1", "return=minimal"),
+)
+_CHANGE_PREFERENCES = (
+    *("return=representation", "return=representation", "return=headers-only", "return=minimal"),
+    *("missing=default", "resolution=merge-duplicates", "resolution=ignore-duplicates"),
+    *("handling=strict, max-affected=2", "count=exact", "tx=commit"),
 )
 _AGGREGATES = ("sum", "avg", "count", "max", "min")
 
@@ -272,6 +278,44 @@ def calls(draw: st.DrawFn, catalog: Catalog) -> Request:
         _target(["rpc", function.name], pairs),
         draw(_headers(profile)),
     )
+
+
+@st.composite
+def _payload(draw: st.DrawFn, columns: Columns) -> bytes:
+    """Rows of one key set, as JSON; now and then of none, or with a key that no column has."""
+    given = {draw(_column(columns))[0].partition("->")[0].strip('"') for _ in range(draw(st.integers(0, 3)))}
+    known = {column.name: column.type for column in columns.every}
+
+    def row() -> dict[str, str | None]:
+        return {
+            key: None if draw(st.integers(0, 9)) == 9 else draw(values_of(known.get(key, "text")))
+            for key in given
+        }
+
+    rows = [row() for _ in range(draw(st.integers(0, 2)))]
+    whole = row() if draw(st.booleans()) else rows
+    return json.dumps(whole, ensure_ascii=False).encode()
+
+
+@st.composite
+def changes(draw: st.DrawFn, catalog: Catalog) -> Request:
+    """A change of a relation, perhaps of one that cannot be changed."""
+    namespace = draw(st.sampled_from((*catalog.namespaces, catalog.namespaces[0])))
+    relations = catalog.relations(namespace)
+    relation = relations[draw(st.integers(0, len(relations) - 1))]
+    columns = Columns(tuple(relation.columns.values()))
+    method = draw(st.sampled_from(("POST", "POST", "PATCH", "PATCH", "PUT", "DELETE")))
+    pairs = draw(_parameters(catalog, namespace, (namespace, relation.name)))
+    if method == "PUT":
+        pairs = [(key, f"eq.{draw(values_of('integer'))}") for key in relation.key]
+    if method == "POST" and draw(st.integers(0, 4)) == 0:
+        pairs.append(("on_conflict", ",".join(map(name, relation.key)) or "no_such"))
+    preferences = draw(st.lists(st.sampled_from(_CHANGE_PREFERENCES), max_size=3))
+    found = [("Prefer", preference) for preference in preferences]
+    if namespace != catalog.namespaces[0]:
+        found.append(("Content-Profile", namespace))
+    body = b"" if method == "DELETE" else draw(_payload(columns))
+    return Request(method, _target([relation.name], pairs), encode(*found), body)
 
 
 def _target(path: Sequence[str], pairs: Sequence[tuple[str, str]]) -> bytes:

@@ -21,10 +21,10 @@ JSON_TYPE = b"application/json; charset=utf-8"
 
 
 class WatchedDatabase(Database):
-    """A database that PostgreSQL itself holds read only, noting the SQL of every statement in ``texts``."""
+    """A database that notes the SQL of every statement in ``texts``."""
 
-    def __init__(self, options: EngineConfig, texts: list[str]) -> None:
-        super().__init__(options, connections=1, application_name="random", read_only=True)
+    def __init__(self, options: EngineConfig, texts: list[str], *, read_only: bool) -> None:
+        super().__init__(options, connections=1, application_name="random", read_only=read_only)
         self._texts = texts
 
     async def _connect(self) -> asyncpg.Connection:
@@ -77,11 +77,11 @@ def encode(*headers: tuple[str, str]) -> Headers:
 
 
 @contextmanager
-def open_world(name: str, options: EngineConfig) -> Iterator[World]:
-    """Connect, read the schema cache, and close at the end."""
+def open_world(name: str, options: EngineConfig, *, read_only: bool = True) -> Iterator[World]:
+    """Connect, read the schema cache, and close at the end. PostgreSQL itself holds it ``read_only``."""
     texts: list[str] = []
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        first, second = WatchedDatabase(options, texts), WatchedDatabase(options, texts)
+        first, second = (WatchedDatabase(options, texts, read_only=read_only) for _ in range(2))
         try:
             schema = runner.run(first.load_schema(options))
             yield World(name, options, schema, runner, first, second, texts)
