@@ -1,4 +1,4 @@
-"""The read features of ``@supabase/postgrest-js`` against ``understudy engine``, where Node.js is."""
+"""The read and write features of ``@supabase/postgrest-js`` against ``understudy engine``, where Node.js is."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parent / "js"
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js and npm")
-def test_every_read_feature_works(directory: Path, engine_settings: dict[str, str], tmp_path: Path) -> None:
+def test_every_feature_works(directory: Path, engine_settings: dict[str, str], tmp_path: Path) -> None:
     shutil.copytree(SCRIPT, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
     _run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], tmp_path, "")
     with programs.postgrest((*programs.PROXY, "engine"), directory, engine_settings) as running:
