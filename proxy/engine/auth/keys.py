@@ -35,7 +35,8 @@ def read_keys(secret: str, is_base64: bool, by_kind: bool = False) -> tuple[Key,
     hash is no longer than itself. Keys of a set that are of no use here are left out. Raises ValueError for
     a secret that is too short or not the base64 it is said to be.
     """
-    raw = _decode_base64(secret) if is_base64 else secret.encode()
+    # A secret out of a file need not be text; what is not stands there as lone surrogates.
+    raw = _decode_base64(secret) if is_base64 else secret.encode("utf-8", "surrogateescape")
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
