@@ -54,7 +54,12 @@ class Options:
                 await self._reload_roles()
 
     async def prepare(self) -> None:
-        """Read the options before the schema cache is loaded, which brings the settings of roles."""
+        """Read the options before the schema cache is loaded, which brings the settings of roles.
+
+        Only those in the database are looked for there; without them the options stay (reference 11.2).
+        """
+        if not self._state.current.config.engine.db_config:
+            return
         async with self._turn:
             await self._reload_options()
 

@@ -80,6 +80,14 @@ async def test_before_a_load_the_settings_of_roles_are_left_to_it() -> None:
     await bench.options.prepare()
     assert bench.state.current.engine is not None
     assert bench.state.current.engine.schema.role_settings == {}
+    assert bench.events == [ConfigReloaded(True)]
+
+
+async def test_before_a_load_the_options_stay_if_none_are_in_the_database() -> None:
+    bench = Bench(db_config=False)
+    await bench.options.prepare()
+    assert bench.read_with == []
+    assert bench.events == []
 
 
 @pytest.mark.parametrize(
