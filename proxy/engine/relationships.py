@@ -36,8 +36,8 @@ class ForeignKey:
 
 
 def find_view_key(view: ViewColumns, primary_keys: Mapping[QualifiedName, Sequence[str]]) -> tuple[str, ...]:
-    """The key of a view: the primary keys of all its tables that it shows completely."""
-    tables = dict.fromkeys(table for table, _ in view)
+    """The key of a view: the primary keys of all its tables, by name, that it shows completely."""
+    tables = sorted({table for table, _ in view})
     key: list[str] = []
     for table in tables:
         columns = primary_keys.get(table, ())
