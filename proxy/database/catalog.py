@@ -198,4 +198,4 @@ def _handler_key(row: Mapping[str, Any]) -> tuple[QualifiedName | None, str]:
 
 
 def _make_handler(row: Mapping[str, Any]) -> MediaHandler:
-    return MediaHandler((row["schema"], row["name"]), row["media_type"])
+    return MediaHandler((row["schema"], row["name"]), row["media_type"], row["sender"])

@@ -88,7 +88,7 @@ FUNCTIONS = (
         a.number <= p.pronargs - p.pronargdefaults,
         coalesce(a.mode = 'v', false)
       ) ORDER BY a.number) AS parameters,
-      count(*) FILTER (WHERE coalesce(a.name, '') = '') AS unnamed,
+      count(*) - count(a.name) AS unnamed,
       count(*) AS total,
       bool_or(a.type::regtype::text IN ('bytea', 'json', 'jsonb', 'text', 'xml')) AS raw
     FROM pg_proc p,
@@ -117,14 +117,19 @@ FUNCTIONS = (
 """
 )
 
-HANDLERS = """
-  WITH media_types AS (
+# What PostgreSQL sends for a type in text, PostgREST reads in binary: the same bytes for these types only.
+HANDLERS = (
+    BASE_TYPES
+    + """, media_types AS (
     SELECT t.oid, lower(t.typname) AS wanted,
-      CASE t.typname WHEN '*/*' THEN 'application/octet-stream' ELSE t.typname::text END AS media_type
-    FROM pg_type t
+      CASE t.typname WHEN '*/*' THEN 'application/octet-stream' ELSE t.typname::text END AS media_type,
+      CASE WHEN b.typsend <> 0 AND b.typsend::regproc::text NOT IN
+        ('textsend', 'varcharsend', 'bpcharsend', 'json_send', 'xml_send', 'byteasend', 'enum_send')
+        THEN b.typsend::regproc::text END AS sender
+    FROM pg_type t JOIN base_types ON base_types.type = t.oid JOIN pg_type b ON b.oid = base_types.base
     WHERE t.typbasetype <> 0 AND (t.typname = '*/*' OR t.typname ~ '^[A-Za-z0-9.-]+/[A-Za-z0-9.+-]+$')
   )
-  SELECT n.nspname AS schema, p.proname AS name, m.wanted, m.media_type,
+  SELECT n.nspname AS schema, p.proname AS name, m.wanted, m.media_type, m.sender,
     an.nspname AS target_schema, a.typname AS target_name
   FROM media_types m
   JOIN pg_proc p ON p.prorettype = m.oid
@@ -136,7 +141,7 @@ HANDLERS = """
     a.typname = 'anyelement'
     OR EXISTS (SELECT FROM pg_class c WHERE c.reltype = a.oid AND c.relkind IN ('r', 'v', 'm', 'f', 'p')))
   UNION
-  SELECT tn.nspname, t.typname, m.wanted, m.media_type, n.nspname, p.proname
+  SELECT tn.nspname, t.typname, m.wanted, m.media_type, m.sender, n.nspname, p.proname
   FROM media_types m
   JOIN pg_proc p ON p.prorettype = m.oid
   JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -144,6 +149,7 @@ HANDLERS = """
   JOIN pg_namespace tn ON tn.oid = t.typnamespace
   WHERE n.nspname = ANY ($1) AND NOT p.proretset AND p.prokind = 'f'
 """
+)
 
 
 FOREIGN_KEYS = """

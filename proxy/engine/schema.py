@@ -138,10 +138,14 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class MediaHandler:
-    """A function of the database that makes a body. It is labelled with ``media_type``."""
+    """A function of the database that makes a body. It is labelled with ``media_type``.
+
+    ``sender`` is the function that makes the bytes of what it gives, where those are not simply its text.
+    """
 
     function: QualifiedName
     media_type: str
+    sender: str | None = None
 
 
 def _nothing() -> Mapping[Any, Any]:

@@ -87,7 +87,8 @@ def _find_handler(
         handler = schema.handlers.get((owner, name))
         if handler is not None:
             target = None if scalar else owner
-            return CustomBody(handler.function, target, scalar), parse_media_type(handler.media_type)
+            body = CustomBody(handler.function, target, scalar, handler.sender)
+            return body, parse_media_type(handler.media_type)
     return None
 
 

@@ -166,12 +166,14 @@ class GeoJsonBody:
 class CustomBody:
     """What a function of the database makes of the rows, cast to ``relation`` where it is given.
 
-    ``scalar``: the rows are single values, and given bare.
+    ``scalar``: the rows are single values, and given bare. ``sender`` makes bytes of a value that is no
+    text, as PostgreSQL would send it in binary.
     """
 
     function: QualifiedName
     relation: QualifiedName | None
     scalar: bool = False
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,10 +291,11 @@ def make_body(body: Body, source: CTE, row: Subquery) -> Expression:
             return _make_csv(source, row)
         case GeoJsonBody():
             return _make_geojson(row)
-        case CustomBody(function, relation, scalar):
+        case CustomBody(function, relation, scalar, sender):
             rows = _scalar(row) if scalar else _whole(row)
             argument = rows if relation is None else cast_to(rows, quote(*relation))
-            return Call(quote(*function), argument)
+            made = Call(quote(*function), argument)
+            return made if sender is None else Call(sender, made)
         case JsonBody(single, stripped, scalar):
             array: Expression = func.json_agg(_scalar(row) if scalar else _whole(row))
             first: Expression = literal_column("0")

@@ -40,6 +40,7 @@ create cast (text as harbour.imo) with function harbour.imo_text(text) as implic
 create domain harbour."application/vnd.quay+text" as text;
 create domain harbour."text/plain" as text;
 create domain harbour."application/x-manifest" as text;
+create domain harbour."application/x-binary" as jsonb;
 
 -- Tables
 
@@ -239,12 +240,18 @@ returns harbour."application/x-manifest" language sql immutable as $$
   select (state || '<' || item::text || '>')::harbour."application/x-manifest" $$;
 create aggregate harbour.manifest (anyelement) (
   sfunc = harbour.manifest_step, stype = harbour."application/x-manifest", initcond = '');
+create function harbour.binary_step(state harbour."application/x-binary", item anyelement)
+returns harbour."application/x-binary" language sql immutable as $$
+  select (state || to_jsonb(item))::harbour."application/x-binary" $$;
+create aggregate harbour.binary_rows (anyelement) (
+  sfunc = harbour.binary_step, stype = harbour."application/x-binary", initcond = '[]');
 
 -- Functions
 
 create function harbour.hello(who text) returns text language sql immutable as $$ select 'Ahoy ' || who $$;
 create function harbour.pick(n integer) returns text language sql immutable as $$ select 'one integer' $$;
 create function harbour.pick(n integer, m integer) returns text language sql immutable as $$ select 'two integers' $$;
+create function harbour.half_named(n integer, integer) returns text language sql immutable as $$ select 'h' $$;
 create function harbour.clash(n integer) returns text language sql immutable as $$ select 'i' $$;
 create function harbour.clash(n text) returns text language sql immutable as $$ select 't' $$;
 create function harbour.preset(a integer default 1, b text default 'b') returns text language sql immutable as $$

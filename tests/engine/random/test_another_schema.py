@@ -173,6 +173,7 @@ def test_a_fault_has_the_status_and_code_of_the_reference(harbour: World, target
         ("/rpc/plain_note", "text/plain", "just text"),
         ("/vessel?select=title,sign&vessel_id=gt.2&order=vessel_id", "text/csv", 'title,sign\nCato,PC3\n"Dora (new)","PD\\\\4"'),
         ("/firm?firm_id=eq.0", "text/csv", "\n"),
+        ("/firm?firm_id=eq.1&select=title", "application/x-binary", '\x01[{"title": "Aker"}]'),
         ("/firm?firm_id=eq.1", "application/vnd.pgrst.object+json;nulls=stripped", '{"firm_id":1,"title":"Aker"}'),
     ],
 )  # fmt: skip
@@ -180,6 +181,11 @@ def test_a_body_comes_in_the_media_type_asked_for(
     harbour: World, target: str, accept: str, body: str
 ) -> None:
     assert harbour.get(target, ("Accept", accept)).body.decode() == body
+
+
+def test_a_function_some_of_whose_parameters_have_no_name_is_known_with_an_empty_one(harbour: World) -> None:
+    answered = harbour.get("/rpc/half_named?n=1")
+    assert json.loads(answered.body)["hint"] == "Perhaps you meant to call the function harbour.half_named(, n)"
 
 
 def test_another_schema_is_reached_by_its_profile_and_only_it(harbour: World) -> None:
