@@ -1,4 +1,4 @@
-"""The read and write features of ``@supabase/postgrest-js`` against ``understudy engine``, where Node.js is."""
+"""The features of ``@supabase/postgrest-js`` against ``understudy engine``, where Node.js is."""
 
 import os
 import shutil

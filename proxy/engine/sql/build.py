@@ -7,7 +7,8 @@ from typing import TypeAlias
 from proxy.engine.plan.types import ReadNode, Value, walk_values
 from proxy.engine.plan.whole import Explain, Shape
 from proxy.engine.sql.elements import DIALECT, Slot
-from proxy.engine.sql.read import make_count, make_statement
+from proxy.engine.sql.read import make_count
+from proxy.engine.sql.statement import make_statement
 
 Pins: TypeAlias = tuple[str | None, ...]
 """For each parameter the type it is cast to from text, or None to leave it as PostgreSQL infers it."""

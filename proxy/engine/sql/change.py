@@ -39,6 +39,7 @@ from proxy.engine.sql.elements import (
     quote,
     quote_text,
     setting,
+    whole_row,
 )
 
 _BODY = "pgrst_body"
@@ -76,7 +77,7 @@ def make_location(insert: Insert, source: CTE, row: Subquery) -> Expression:
     pair = members.c.key.op("||")(literal_column("'='")).op("||")(value)
     keys: Expression = literal_column(f"({', '.join(map(quote_text, insert.located)) or 'null'})")
     located = select(func.array_agg(pair)).select_from(members).where(members.c.key.bool_op("IN")(keys))
-    one = func.count(literal_column(str(row.name))).bool_op("=")(literal_column("1"))
+    one = func.count(whole_row(row)).bool_op("=")(literal_column("1"))
     return case((one, located.scalar_subquery()), else_=nowhere)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.sql.selectable import Subquery
 
 # With a named style the compiler neither doubles percent signs nor searches its own text for parameters.
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -180,6 +181,11 @@ def setting(key: str) -> ColumnElement[Any]:
     """The text of a setting, NULL where it is unset or empty."""
     found = func.current_setting(literal_column(quote_text(key)), literal_column("true"))
     return func.nullif(found, literal_column("''"))
+
+
+def whole_row(row: Subquery) -> ColumnElement[Any]:
+    """A row of a subquery as one value."""
+    return literal_column(str(row.name))
 
 
 def every_column(*qualifier: str) -> ColumnElement[Any]:

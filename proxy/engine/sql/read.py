@@ -1,15 +1,11 @@
-"""The one statement of a request: rows in a common table expression, the body made from them by PostgreSQL.
+"""The rows of a relation and of what is embedded in it. Source: PostgREST 14, reference 2.5, 3.5 and 4.4."""
 
-Source: PostgREST 14, reference 2.1 (shape), 2.5 (grouping), 2.7 (CSV).
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, column, func, literal_column, select, table
+from sqlalchemy import ColumnElement, FromClause, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, Subquery
+from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
 from proxy.engine.plan.types import (
     ChildOutput,
@@ -20,19 +16,6 @@ from proxy.engine.plan.types import (
     SpreadColumn,
     SpreadOutput,
 )
-from proxy.engine.plan.whole import (
-    Body,
-    CallNode,
-    CsvBody,
-    CustomBody,
-    GeoJsonBody,
-    Insert,
-    JsonBody,
-    NoBody,
-    Shape,
-)
-from proxy.engine.sql.call import make_call_rows
-from proxy.engine.sql.change import make_change_rows, make_inserted, make_location
 from proxy.engine.sql.conditions import (
     Bind,
     Expression,
@@ -41,74 +24,7 @@ from proxy.engine.sql.conditions import (
     make_operand,
     make_order,
 )
-from proxy.engine.sql.elements import Call, Rows, RowsOf, Slot, cast_to, every_column, name, quote, setting
-
-_SOURCE = "pgrst_source"
-_ROW = "_postgrest_t"
-"""PostgREST's own names: they show in plans and error texts."""
-
-_NEWLINE = "'\n'"
-
-
-def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
-    """The statement for ``shape``. Its one row has, behind a column without meaning, what ``Rows`` has.
-
-    ``pinned`` are the parameters that are cast from text.
-    """
-    source = _make_source(shape, bind)
-    if shape.source is None:
-        row = select(literal_column("*")).select_from(source).subquery(_ROW)
-    else:
-        row = make_rows(shape.root, bind).subquery(_ROW)
-    total: Expression = literal_column("null::bigint")
-    if shape.count:
-        counted = make_count_limited(shape, bind).cte("pgrst_source_count")
-        total = select(func.count()).select_from(counted).scalar_subquery()
-    single = isinstance(shape.source, CallNode) and shape.source.single
-    columns = [
-        _check(pinned).label("checked"),
-        total.label("total_result_set"),
-        (literal_column("1") if single else func.count(_whole(row))).label("page_total"),
-        make_body(shape.body, source, row).label("body"),
-        setting("response.headers").label("response_headers"),
-        setting("response.status").label("response_status"),
-    ]
-    if isinstance(shape.source, Insert):
-        columns.append(make_location(shape.source, source, row).label("header"))
-        columns.append(make_inserted(shape.source).label("response_inserted"))
-    statement = select(*columns).select_from(row)
-    # What is read of a call or a change names its source by text only, which is put in front by hand.
-    return statement if shape.source is None else statement.add_cte(source)
-
-
-def _make_source(shape: Shape, bind: Bind) -> CTE:
-    match shape.source:
-        case None:
-            return make_rows(shape.root, bind).cte(_SOURCE)
-        case CallNode():
-            return make_call_rows(shape.source, bind).cte(_SOURCE)
-        case _:
-            return make_change_rows(shape.source, bind, _SOURCE)
-
-
-def make_count_limited(shape: Shape, bind: Bind) -> Rows:
-    """The rows to count, no more of them than the shape allows."""
-    counted = make_count(shape.root, bind)
-    return counted if shape.count_limit is None else counted.limit(literal_column(str(shape.count_limit)))
-
-
-def _check(pinned: Sequence[Slot]) -> Expression:
-    """Reads every pinned value once, whether the rows need it or not.
-
-    A typed parameter is read when it is bound, so that a bad value is an error even where no row is
-    compared with it. A cast is evaluated when it is needed, and the planner may find that it never is.
-    """
-    groups = [func.row(*pinned[start : start + 1000]) for start in range(0, len(pinned), 1000)]
-    return func.pg_column_size(func.row(*groups)) if groups else literal_column("0")
-
-
-def _whole(row: Subquery) -> Expression:
-    return literal_column(str(row.name))
+from proxy.engine.sql.elements import Rows, RowsOf, cast_to, every_column, name, quote
 
 
 def make_rows(node: ReadNode, bind: Bind) -> Rows:
@@ -280,57 +196,3 @@ def _group(node: ReadNode, bind: Bind) -> list[Expression]:
             plain = (column for column in output.columns if column.aggregate is None)
             terms += (literal_column(quote(output.embed, column.alias or column.name)) for column in plain)
     return terms
-
-
-def make_body(body: Body, source: CTE, row: Subquery) -> Expression:
-    """The body's text in the wanted format (reference 2.1)."""
-    match body:
-        case NoBody():
-            return literal_column("''::text")
-        case CsvBody():
-            return _make_csv(source, row)
-        case GeoJsonBody():
-            return _make_geojson(row)
-        case CustomBody(function, relation, scalar, sender):
-            rows = _scalar(row) if scalar else _whole(row)
-            argument = rows if relation is None else cast_to(rows, quote(*relation))
-            made = Call(quote(*function), argument)
-            return made if sender is None else Call(sender, made)
-        case JsonBody(single, stripped, scalar):
-            array: Expression = func.json_agg(_scalar(row) if scalar else _whole(row))
-            first: Expression = literal_column("0")
-            rows = _strip(array, stripped)
-            if single:
-                return cast_to(func.coalesce(rows.op("->")(first), literal_column("'null'")), "text")
-            return cast_to(func.coalesce(rows, literal_column("'[]'")), "text")
-
-
-def _scalar(row: Subquery) -> Expression:
-    return literal_column(f"{row.name}.pgrst_scalar")
-
-
-def _make_geojson(row: Subquery) -> Expression:
-    feature = cast_to(func.ST_AsGeoJSON(_whole(row)), "json")
-    features = func.coalesce(func.json_agg(feature), literal_column("'[]'"))
-    texts: list[Expression] = [
-        literal_column(f"'{text}'") for text in ("type", "FeatureCollection", "features")
-    ]
-    return cast_to(func.json_build_object(*texts, features), "text")
-
-
-def _strip(rows: Expression, stripped: bool) -> Expression:
-    return func.json_strip_nulls(rows) if stripped else rows
-
-
-def _make_csv(source: CTE, row: Subquery) -> Expression:
-    first = source.alias("hh")
-    head = select(func.row_to_json(literal_column("hh")).label("r")).select_from(first)
-    keys = select(cast_to(func.json_object_keys(literal_column("r")), "text").label("k")).select_from(
-        head.limit(literal_column("1")).subquery("s")
-    )
-    names = func.coalesce(func.string_agg(column("k"), literal_column("','")), literal_column("''"))
-    header: ColumnElement[Any] = select(names).select_from(keys.subquery("a")).scalar_subquery()
-    text = cast_to(_whole(row), "text")
-    line = func.substring(text, literal_column("2"), func.length(text) - literal_column("2"))
-    lines = func.coalesce(func.string_agg(line, literal_column(_NEWLINE)), literal_column("''"))
-    return header.op("||")(literal_column(_NEWLINE)).op("||")(lines)

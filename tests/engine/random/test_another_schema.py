@@ -185,7 +185,9 @@ def test_a_body_comes_in_the_media_type_asked_for(
 
 def test_a_function_some_of_whose_parameters_have_no_name_is_known_with_an_empty_one(harbour: World) -> None:
     answered = harbour.get("/rpc/half_named?n=1")
-    assert json.loads(answered.body)["hint"] == "Perhaps you meant to call the function harbour.half_named(, n)"
+    assert (
+        json.loads(answered.body)["hint"] == "Perhaps you meant to call the function harbour.half_named(, n)"
+    )
 
 
 def test_another_schema_is_reached_by_its_profile_and_only_it(harbour: World) -> None:

@@ -1,0 +1,77 @@
+"""The one statement of a request: rows in a common table expression, the body made from them by PostgreSQL.
+
+Source: PostgREST 14, reference 2.1.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import CTE, func, literal_column, select
+
+from proxy.engine.plan.whole import CallNode, Insert, Shape
+from proxy.engine.sql.body import make_body
+from proxy.engine.sql.call import make_call_rows
+from proxy.engine.sql.change import make_change_rows, make_inserted, make_location
+from proxy.engine.sql.conditions import Bind, Expression
+from proxy.engine.sql.elements import Rows, Slot, setting, whole_row
+from proxy.engine.sql.read import make_count, make_rows
+
+_SOURCE = "pgrst_source"
+_ROW = "_postgrest_t"
+"""PostgREST's own names: they show in plans and error texts."""
+
+
+def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
+    """The statement for ``shape``. Its one row has, behind a column without meaning, what ``Rows`` has.
+
+    ``pinned`` are the parameters that are cast from text.
+    """
+    source = _make_source(shape, bind)
+    if shape.source is None:
+        row = select(literal_column("*")).select_from(source).subquery(_ROW)
+    else:
+        row = make_rows(shape.root, bind).subquery(_ROW)
+    total: Expression = literal_column("null::bigint")
+    if shape.count:
+        counted = make_count_limited(shape, bind).cte("pgrst_source_count")
+        total = select(func.count()).select_from(counted).scalar_subquery()
+    single = isinstance(shape.source, CallNode) and shape.source.single
+    columns = [
+        _check(pinned).label("checked"),
+        total.label("total_result_set"),
+        (literal_column("1") if single else func.count(whole_row(row))).label("page_total"),
+        make_body(shape.body, source, row).label("body"),
+        setting("response.headers").label("response_headers"),
+        setting("response.status").label("response_status"),
+    ]
+    if isinstance(shape.source, Insert):
+        columns.append(make_location(shape.source, source, row).label("header"))
+        columns.append(make_inserted(shape.source).label("response_inserted"))
+    statement = select(*columns).select_from(row)
+    # What is read of a call or a change names its source by text only, which is put in front by hand.
+    return statement if shape.source is None else statement.add_cte(source)
+
+
+def _make_source(shape: Shape, bind: Bind) -> CTE:
+    match shape.source:
+        case None:
+            return make_rows(shape.root, bind).cte(_SOURCE)
+        case CallNode():
+            return make_call_rows(shape.source, bind).cte(_SOURCE)
+        case _:
+            return make_change_rows(shape.source, bind, _SOURCE)
+
+
+def make_count_limited(shape: Shape, bind: Bind) -> Rows:
+    """The rows to count, no more of them than the shape allows."""
+    counted = make_count(shape.root, bind)
+    return counted if shape.count_limit is None else counted.limit(literal_column(str(shape.count_limit)))
+
+
+def _check(pinned: Sequence[Slot]) -> Expression:
+    """Reads every pinned value once, whether the rows need it or not.
+
+    A typed parameter is read when it is bound, so that a bad value is an error even where no row is
+    compared with it. A cast is evaluated when it is needed, and the planner may find that it never is.
+    """
+    groups = [func.row(*pinned[start : start + 1000]) for start in range(0, len(pinned), 1000)]
+    return func.pg_column_size(func.row(*groups)) if groups else literal_column("0")
