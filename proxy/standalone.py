@@ -30,7 +30,7 @@ from proxy.engine.edge import answer_preflight
 from proxy.engine.schema_dump import dump_schema, summarize_schema
 from proxy.errors import ApiError, EngineDown, Unrecoverable
 from proxy.events import Crashed, DatabaseReached, Event, SchemaLoaded
-from proxy.messages import Answer, Request
+from proxy.messages import READ_METHODS, Answer, Request
 from proxy.operate.listeners import join_listeners
 from proxy.operate.postgrest_admin import Gauges, LoadCounts, LoneSources, PostgrestAdmin
 from proxy.operate.postgrest_log import PostgrestLog
@@ -73,6 +73,7 @@ class Standalone:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._passing: set[asyncio.Task[None]] = set()
+        self._ordered: set[asyncio.Task[Answer]] = set()
         self.state = State(Snapshot(Config(engine=options), Names(), None))
         self.log = PostgrestLog(
             options.log_level, out, err, lambda: datetime.now().astimezone(), lambda: self._options
@@ -81,6 +82,7 @@ class Standalone:
         self.emit = join_listeners(self._loads.listen, self.log.listen, self._summarize)
         self._database = Database(options, connections=options.db_pool, application_name=NAME)
         self._stack.push_async_callback(self._database.close)
+        self._stack.push_async_callback(self._give_up)
         self.options = Options(
             self.state,
             self.emit,
@@ -181,6 +183,20 @@ class Standalone:
         return self.state.current.config.engine
 
     async def _answer(self, request: Request) -> Answer:
+        if request.method in READ_METHODS:
+            return await self._work(request)
+        # A client that leaves takes nothing back of what it asked to be done (reference 9.6).
+        task = asyncio.create_task(self._work(request))
+        self._ordered.add(task)
+        task.add_done_callback(self._ordered.discard)
+        return await asyncio.shield(task)
+
+    async def _give_up(self) -> None:
+        for task in self._ordered:
+            task.cancel()
+        await asyncio.gather(*self._ordered, return_exceptions=True)
+
+    async def _work(self, request: Request) -> Answer:
         snapshot = self.state.current
         options = snapshot.config.engine
         if options.log_query:

@@ -1,6 +1,9 @@
 """A small database on a server of this folder's own, which its tests may kill and start again."""
 
+import asyncio
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -8,7 +11,7 @@ import asyncpg
 import pytest
 
 from proxy.embedded import EmbeddedPostgres
-from tests.standalone.support import SECRET
+from tests.standalone.support import PATIENCE, SECRET
 from tests.support.database import run_apart
 
 SCHEMA = """
@@ -24,6 +27,9 @@ SCHEMA = """
     create table other.things (id integer primary key);
     alter default privileges in schema api, other grant select on tables to anon, author;
     grant select on all tables in schema api, other to anon, author;
+    create table api.jobs (id integer);
+    create function api.do_job(id integer) returns void language sql security definer
+      as $$ select pg_advisory_xact_lock(7); insert into api.jobs values (id) $$;
     create function api.timeout() returns text stable language sql
       as $$ select current_setting('statement_timeout') $$;
 """
@@ -48,6 +54,23 @@ class Place:
     def fetch(self, query: str) -> list[str]:
         """The first column of what ``query`` gives, as a superuser."""
         return run_apart(_fetch(self.url, query))
+
+    def wait_until(self, query: str) -> None:
+        """Wait until ``query`` gives a row. Raises AssertionError when time is up."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.fetch(query):
+            assert time.monotonic() < deadline, query
+
+    @contextmanager
+    def holding(self, number: int) -> Iterator[None]:
+        """With the advisory lock of that number taken."""
+        with asyncio.Runner() as runner:
+            connection = runner.run(asyncpg.connect(self.url))
+            runner.run(connection.execute(f"select pg_advisory_lock({number})"))
+            try:
+                yield
+            finally:
+                runner.run(connection.close())
 
     @property
     def settings(self) -> dict[str, str]:
