@@ -20,13 +20,14 @@ def find_similar(text: str, names: Iterable[str], least: float) -> list[tuple[fl
         near = []
         for folded in known:
             other = _grams(folded, size)
-            shared = sum(count * other[gram] for gram, count in grams.items() if gram in other)
+            shared = sum(count * grams[gram] for gram, count in other.items() if gram in grams)
             if shared:
                 near.append((shared / (length * sqrt(sum(c * c for c in other.values()))), folded))
         near.sort(key=lambda pair: -pair[0])
+        # Where lengths differ too much already, no distance is small enough, and counting it is slow.
+        close = (folded for _, folded in near[:50] if _nearness(wanted, folded) >= least)
         scored = [
-            (1 - _distance(wanted, folded) / max(len(wanted), len(folded)), known[folded])
-            for _, folded in near[:50]
+            (1 - _distance(wanted, folded) / max(len(wanted), len(folded)), known[folded]) for folded in close
         ]
         found = sorted((pair for pair in scored if pair[0] >= least), key=lambda pair: -pair[0])
         if found:
@@ -38,6 +39,11 @@ def _grams(text: str, size: int) -> Counter[str]:
     kept = "-" + "".join(c for c in text if c.isalnum() or c.isspace() or c == ",") + "-"
     kept = kept.ljust(size, "-")
     return Counter(kept[at : at + size] for at in range(len(kept) - size + 1))
+
+
+def _nearness(one: str, other: str) -> float:
+    """The best score that two texts of these lengths could have."""
+    return min(len(one), len(other)) / max(len(one), len(other))
 
 
 def _distance(one: str, other: str) -> int:
