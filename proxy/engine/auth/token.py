@@ -110,6 +110,9 @@ def read_object(raw: bytes) -> dict[str, Any] | None:
     """The JSON object in ``raw``, of equal keys the first; None if it is none."""
     try:
         value = json.loads(raw.decode(), parse_float=_read_number, object_pairs_hook=_keep_first)
+        if b"\\u" in raw:
+            # Half of a surrogate pair is no character; encoding it fails.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
