@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from proxy.messages import Answer, Request
-from tests.engine.random.world import World
+from tests.engine.random.world import World, encode
+
+PLAN = "application/vnd.pgrst.plan"
 
 HOSTILE: dict[str, tuple[Callable[[int], str], int, set[int]]] = {
     "nested logic": (lambda n: "or=" + "(and" * n + "(id.eq.1)" + ")" * n, 500, {200, 400}),
@@ -30,6 +32,7 @@ HOSTILE: dict[str, tuple[Callable[[int], str], int, set[int]]] = {
     "many nots": (lambda n: "id=" + "not." * n + "eq.1", 10_000, {400}),
     "many spaces": (lambda n: "select=" + "%20" * n + "id", 20_000, {200, 400}),
     "many unknown parameters": (lambda n: "&".join(f"p{m}=eq.1" for m in range(n)), 1000, {400}),
+    "many embeds": (lambda n: "select=" + ",".join(f"e{m}:lone(id)" for m in range(n)), 2000, {400}),
     "many limits": (lambda n: "&".join(f"a{m}.limit=1" for m in range(n)), 2000, {400}),
 }
 
@@ -89,6 +92,36 @@ def test_a_nul_is_answered_with_a_clear_4xx_or_as_if_the_text_ended_there(
 ) -> None:
     answered = observatory.get(target)
     assert answered.status == 200 or 400 <= answered.status < 500
+
+
+@pytest.mark.parametrize("path", ["/{}", "/rpc/{}"])
+def test_a_name_longer_than_any_is_compared_with_none(observatory: World, path: str) -> None:
+    def count(size: int) -> int:
+        profile = cProfile.Profile()
+        profile.runcall(observatory.get, path.format("storage_" * size))
+        return sum(entry.callcount for entry in profile.getstats())
+
+    observatory.get(path.format("x"))
+    half, whole = count(1000), count(2000)
+    assert whole < 3 * half
+
+
+def test_more_resources_than_can_be_joined_are_refused_and_as_many_as_can_are_not(harbour: World) -> None:
+    def ask(count: int) -> Answer:
+        embeds = ",".join(f"p{number}:port(title)" for number in range(count))
+        return harbour.get(f"/vessel?select=vessel_id,{embeds}&vessel_id=eq.1", ("Accept", PLAN))
+
+    assert ask(100).status == 200
+    refused = ask(257)
+    assert (refused.status, json.loads(refused.body)["code"]) == (400, "PGRST100")
+    assert json.loads(refused.body)["message"] == "The request embeds more than 256 resources"
+
+
+@pytest.mark.parametrize("body", [b"who=\xff", b"who=%ff", b"wh%fo=x&\xff=1"])
+def test_a_form_that_is_no_utf_8_is_the_clients_error(harbour: World, body: bytes) -> None:
+    headers = encode(("Content-Type", "application/x-www-form-urlencoded"))
+    answered = harbour.send(Request("POST", b"/rpc/hello", headers, body))
+    assert (answered.status, json.loads(answered.body)["code"]) == (400, "PGRST102")
 
 
 @pytest.mark.parametrize("crumb", [b"%FF", b"%C3%28", b"%ED%A0%80", b"%F4%90%80%80", b"%C0%80", b"\xff"])
