@@ -14,6 +14,10 @@ _BROKEN = (
 )
 
 
+_LOST = "no connection to the server\n"
+"""What PostgREST's client library says of every connection that broke, in its words (reference 9.6)."""
+
+
 def translate_fault(
     error: Exception, *, authenticated: bool, dialect: Dialect = PRESENT
 ) -> ApiError | EngineDown:
@@ -24,7 +28,7 @@ def translate_fault(
         refusal = make_database_error(error.sqlstate, *texts, authenticated=authenticated, dialect=dialect)
         return EngineDown(refusal) if _is_fatal(error) else refusal
     if isinstance(error, _BROKEN):
-        return EngineDown(ApiError(503, "PGRST001", "Database client error. Retrying the connection."))
+        return EngineDown(ApiError(503, "PGRST001", "Database client error. Retrying the connection.", _LOST))
     return EngineDown(ApiError(503, "PGRST000", dialect.no_connection))
 
 

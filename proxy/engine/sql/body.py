@@ -31,8 +31,8 @@ def make_body(body: Body, source: CTE, row: Subquery) -> Expression:
             first: Expression = literal_column("0")
             rows = _strip(array, stripped)
             if single:
-                return cast_to(func.coalesce(rows.op("->")(first), literal_column("'null'")), "text")
-            return cast_to(func.coalesce(rows, literal_column("'[]'")), "text")
+                return func.coalesce(rows.op("->")(first), literal_column("'null'"))
+            return func.coalesce(rows, literal_column("'[]'"))
 
 
 def _scalar(row: Subquery) -> Expression:
