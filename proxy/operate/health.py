@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from proxy.events import ConfigReloaded, Event, SchemaLoaded
-from proxy.operate.scrub import scrub
+from proxy.shadow.scrub import scrub
 
 
 @dataclass(frozen=True, slots=True)

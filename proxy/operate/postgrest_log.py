@@ -23,7 +23,7 @@ from proxy.events import (
     SettingsUnread,
 )
 from proxy.messages import Answer, Request
-from proxy.operate.scrub import scrub
+from proxy.shadow.scrub import scrub
 
 _LEAST: dict[LogLevel, int] = {"crit": 1000, "error": 500, "warn": 400, "info": 0, "debug": 0}
 """By level, the least status of an answer that is logged."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.operate.scrub import scrub
+from proxy.shadow.scrub import scrub
 
 
 @pytest.mark.parametrize(
