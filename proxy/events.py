@@ -28,6 +28,7 @@ SkipReason: TypeAlias = Literal[
     "mode", "not_sampled", "too_large", "method", "upstream_error", "client_gone", "fell_back", "no_schema"
 ]
 ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "shutdown"]
+LedgerKind: TypeAlias = Literal["evidence", "traffic", "mismatch", "example", "mode", "batch"]
 FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema"]
 
 
@@ -70,6 +71,8 @@ class Judged:
 
     ``shape`` is the request's, ``signature`` groups mismatches that are alike. The messages themselves are
     there for a mismatch only, and hold whatever the client sent: who keeps them has to redact them.
+    ``role`` is whose request it was, empty if its token was refused; ``status`` the upstream's answer's, and
+    ``upstream_version`` what the upstream says it is.
     """
 
     table: str
@@ -84,6 +87,9 @@ class Judged:
     request: Request | None = None
     upstream: Answer | None = None
     engine: Answer | None = None
+    role: str = ""
+    status: int = 0
+    upstream_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +127,14 @@ class ConfigReloaded:
 
 @dataclass(frozen=True, slots=True)
 class ModeChanged:
-    """A table's reads or writes do something else from now on."""
+    """A table's reads or writes do something else from now on; by whom, and why."""
 
     table: str
     operation: Literal["reads", "writes"]
     before: str
     after: str
+    who: str = "file"
+    why: str = "reload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,42 @@ class ReloadNotified:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerFlushed:
+    """What was counted since the last time is in the ledger, or could not be written for now."""
+
+    accepted: bool
+    seconds: float
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerShed:
+    """``count`` things were not kept, since the ledger has no room for them or was gone too long."""
+
+    kind: LedgerKind
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MismatchOpened:
+    """A kind of mismatch is in the ledger that has no smallest request yet; ``request`` showed it."""
+
+    table: str
+    signature: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class MismatchShrunk:
+    """The smallest request found that still shows a kind of mismatch, after so many ``tries``."""
+
+    table: str
+    signature: str
+    request: Request
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A fault of ours, caught at a boundary: where, and what. It never reaches a client."""
 
@@ -211,6 +255,10 @@ Event: TypeAlias = (
     | ListenerStarted
     | ListenerFailed
     | ReloadNotified
+    | LedgerFlushed
+    | LedgerShed
+    | MismatchOpened
+    | MismatchShrunk
     | Crashed
 )
 Emit: TypeAlias = Callable[[Event], None]

@@ -17,6 +17,7 @@ from proxy.config import ShadowConfig
 from proxy.errors import ApiError, Unsupported, render_error
 from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason, SideAnswered
 from proxy.messages import Answer, Exchange, Request
+from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision
@@ -240,6 +241,9 @@ def judge(job: Job, comparison: Comparison, engine_seconds: float = 0.0, detail:
         job.exchange.seconds,
         engine_seconds,
         detail,
+        role=find_role(job.exchange.request, job.snapshot, time.time()),
+        status=job.exchange.answer.status,
+        upstream_version=(job.exchange.answer.header(b"server") or b"").decode("latin-1"),
     )
 
 
