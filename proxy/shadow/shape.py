@@ -6,6 +6,7 @@ A value that is not understood is a value. A shape is shown to people and kept, 
 """
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 from proxy.messages import Request, find_headers
@@ -88,20 +89,25 @@ def _read_value(key: str, value: str) -> str:
     if last in ("limit", "offset"):
         return "*"
     if last in ("and", "or"):
-        return _read_logic(value)
+        return replace_operands(value, _take_out, MAX_SHAPE) or "*"
     condition = FILTER.fullmatch(value)
-    return _take_out(condition[1], condition[2]) if condition else "*"
+    return _take_out(key, condition[1], condition[2]) if condition else "*"
 
 
-def _read_logic(tree: str) -> str:
-    """A logic tree with its operands taken out (reference 1.5); what does not parse is a value."""
+def replace_operands(
+    tree: str, replace: Callable[[str, str, str], str], limit: int | None = None
+) -> str | None:
+    """A logic tree with ``replace(column, operator, operand)`` in place of each condition's end.
+
+    None for what does not parse (reference 1.5). With ``limit``, what comes after that many characters is
+    left out, and so is what follows the tree.
+    """
     if not tree.startswith("("):
-        return "*"
+        return None
     parts = ["("]
     position, depth, length = 1, 1, 0
     expects: Literal["member", "end"] = "member"
-    # A shape is cut anyway, and what is not looked at costs nothing.
-    while depth and length <= MAX_SHAPE:
+    while depth and (limit is None or length <= limit):
         length += len(parts[-1])
         if expects == "member":
             group = GROUP.match(tree, position)
@@ -111,10 +117,10 @@ def _read_logic(tree: str) -> str:
                 continue
             condition = CONDITION.match(tree, position)
             if not condition:
-                return "*"
+                return None
             operand = OPERAND.match(tree, condition.end())
             text = operand[0] if operand else ""
-            parts.append(f"{condition[1]}.{_take_out(condition[2], text)}")
+            parts.append(f"{condition[1]}.{replace(condition[1], condition[2], text)}")
             position = condition.end() + len(text)
             expects = "end"
         else:
@@ -124,13 +130,15 @@ def _read_logic(tree: str) -> str:
             elif symbol == ")":
                 depth -= 1
             elif not symbol.isspace():
-                return "*"
+                return None
             parts.append(symbol.strip())
             position += 1
+    if limit is None and position != len(tree):
+        return None
     return "".join(parts)
 
 
-def _take_out(operator: str, operand: str) -> str:
+def _take_out(_: str, operator: str, operand: str) -> str:
     if operator.removeprefix("not.") == "is" and operand.lower() in IS_VALUES:
         return f"{operator}.{operand.lower()}"
     return f"{operator}.*"
