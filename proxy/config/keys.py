@@ -3,14 +3,27 @@
 A key's default is the default of the field of the same name in the values it is read into.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from proxy.config.kinds import ADDRESS, DURATION, PERCENTAGE, SIZE, UPSTREAM_URL, Key, choice, integer
-from proxy.config.options import OPTIONS, PROXY_OPTIONS
-from proxy.config.values import EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+from proxy.config.kinds import (
+    ADDRESS,
+    DURATION,
+    LEDGER_URL,
+    PERCENTAGE,
+    SIZE,
+    UPSTREAM_URL,
+    Key,
+    choice,
+    integer,
+)
+from proxy.config.options import NAMES, OPTIONS, PROXY_OPTIONS
+from proxy.config.values import EngineConfig, Limits, RedactConfig, Rule, ShadowConfig, UpstreamConfig
+
+COLUMNS = dataclasses.replace(NAMES, allowed="names such as table.column, separated by commas or as a list")
 
 LATER = "a setting that this version does not have yet"
 
@@ -40,6 +53,13 @@ TOP_KEYS = (
         restart=True,
     ),
     Key("workers", integer(1, 1), "Processes that share `listen`; one, for now.", restart=True),
+    Key(
+        "ledger",
+        LEDGER_URL,
+        "Where evidence is kept: a file of this process alone, or a PostgreSQL database that all replicas "
+        "share.",
+        restart=True,
+    ),
 )
 
 RULE_KEYS = (
@@ -155,6 +175,21 @@ SECTIONS = (
         refused=MappingProxyType({"budget": LATER}),
     ),
     Section(
+        "redact",
+        "What is hidden wherever it would be kept: in the ledger, in tapes and in what is shown of them. "
+        "Values of headers, parameters and fields that are credentials by their name, tokens and the "
+        "passwords of URLs always are.",
+        (
+            Key(
+                "columns",
+                COLUMNS,
+                "Columns that are hidden, in answers, filters and error texts, under whatever alias. "
+                "Whatever else has the name of such a column is hidden with it.",
+            ),
+        ),
+        RedactConfig,
+    ),
+    Section(
         "limits",
         "What the front door accepts; the defaults are no lower than PostgREST's own.",
         (
@@ -167,4 +202,4 @@ SECTIONS = (
     ),
 )
 
-TOP_REFUSED = MappingProxyType(dict.fromkeys(("compare", "guard", "ledger", "readiness", "redact"), LATER))
+TOP_REFUSED = MappingProxyType(dict.fromkeys(("compare", "guard", "readiness"), LATER))

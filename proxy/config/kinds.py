@@ -167,6 +167,16 @@ def read_upstream_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
+def read_ledger_url(text: str) -> str:
+    """A ``postgresql://`` URI, ``sqlite:///`` with a path, or ``sqlite://`` for one in memory."""
+    if re.match(r"postgres(ql)?://", text):
+        return text
+    match = re.fullmatch(r"sqlite://(?:/([^\s?#][^?#]*))?", text)
+    if match is None or (match[1] or "x").endswith("/"):
+        raise ValueError
+    return text
+
+
 def read_integer(text: str) -> int:
     """A whole number, with white space around it."""
     if re.fullmatch(r"\s*-?[0-9]+\s*", text) is None:
@@ -250,6 +260,18 @@ ADDRESS = Kind(
     read_address,
     {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"},
     show_address,
+)
+LEDGER_URL = Kind(
+    "sqlite:///path (relative to where the program runs), sqlite:////path, sqlite:// (in memory only), or "
+    "postgresql://…",
+    read_ledger_url,
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^postgres(ql)?://"},
+            {"type": "string", "pattern": r"^sqlite://(/[^\s?#]([^?#]*[^?#/])?)?$"},
+        ]
+    },
+    secret=True,
 )
 UPSTREAM_URL = Kind(
     "http://host:port or https://host:port, perhaps with a path, without a user or a query",

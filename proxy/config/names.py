@@ -1,8 +1,9 @@
 """Which table or function a key of the file means, given what the schema cache knows."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import TypeAlias
 
+from proxy.config.document import quoted
 from proxy.config.reader import ConfigFile, did_you_mean
 from proxy.errors import Problem
 
@@ -19,13 +20,35 @@ def find_names(key: str, names: Iterable[QualifiedName]) -> tuple[QualifiedName,
 
 
 def check_names(
-    file: ConfigFile, relations: Set[QualifiedName], functions: Set[QualifiedName]
+    file: ConfigFile,
+    relations: Set[QualifiedName],
+    functions: Set[QualifiedName],
+    columns: Mapping[QualifiedName, Set[str]],
 ) -> tuple[Problem, ...]:
-    """The tables and functions of ``file`` that do not exist, are ambiguous or stand there twice."""
+    """The tables and functions of ``file`` that do not exist, are ambiguous or stand there twice.
+
+    And the columns to hide that are none: such a rule would hide nothing. ``columns`` are by relation.
+    """
     return (
         *_check_section(file, "tables", file.config.tables, relations),
         *_check_section(file, "functions", file.config.functions, functions),
+        *_check_columns(file, columns),
     )
+
+
+def _check_columns(file: ConfigFile, columns: Mapping[QualifiedName, Set[str]]) -> Iterable[Problem]:
+    if not file.config.redact.columns:
+        return
+    known = {
+        name
+        for (schema, relation), names in columns.items()
+        for column in names
+        for name in (f"{relation}.{column}", f"{schema}.{relation}.{column}")
+    }
+    for key in file.config.redact.columns:
+        if key not in known:
+            place = file.place("redact", "columns")
+            yield place.problem(f"{quoted(key)}, which is no column", did_you_mean(key, sorted(known)))
 
 
 def _check_section(

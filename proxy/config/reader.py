@@ -135,14 +135,21 @@ class _Reader:
             if key.name not in entries:
                 continue
             place, node = entries[key.name]
-            scalar = read_scalar(node, place, key.kind.allowed, self._environ, self.problems)
+            scalar = self._scalar(key, place, node)
             if scalar is None:
                 continue
             try:
                 values[key.field] = key.kind.read(scalar.text)
             except ValueError:
-                self.problems.append(place.problem(scalar.shown, key.kind.allowed))
+                found = "a value that is not shown" if key.kind.secret else scalar.shown
+                self.problems.append(place.problem(found, key.kind.allowed))
         return values
+
+    def _scalar(self, key: Key, place: Place, node: yaml.Node) -> Scalar | None:
+        """The text of one key's value, or None after saying what is wrong with it."""
+        if key.kind.read is NAMES.read and isinstance(node, yaml.SequenceNode):
+            return self._list(node, place, key.kind.allowed)
+        return read_scalar(node, place, key.kind.allowed, self._environ, self.problems)
 
     def _section(self, section: Section, place: Place, node: yaml.Node, base: Rule | None = None) -> Any:
         """The values of a section, on top of ``base`` if there is one; None if a required one is missing."""
@@ -189,11 +196,10 @@ class _Reader:
                     at.problem(f"another name of {key.name}, which is here too", "one of the two")
                 )
                 continue
-            allowed = "a text" if key is None else key.kind.allowed
-            if key is not None and key.kind is NAMES and isinstance(value, yaml.SequenceNode):
-                scalar = self._list(value, at, allowed)
+            if key is None:
+                scalar = read_scalar(value, at, "a text", self._environ, self.problems)
             else:
-                scalar = read_scalar(value, at, allowed, self._environ, self.problems)
+                scalar = self._scalar(key, at, value)
             if scalar is not None:
                 settings[name] = Setting(scalar.text, at, scalar.shown)
         return settings

@@ -126,6 +126,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class RedactConfig:
+    """What is hidden wherever it would be kept or shown, beside what always is.
+
+    ``columns`` are written ``table.column`` or ``schema.table.column``.
+    """
+
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything, validated. ``tables`` and ``functions`` are keyed as written in the file.
 
@@ -142,3 +152,5 @@ class Config:
     functions: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
     limits: Limits = field(default_factory=Limits)
+    redact: RedactConfig = field(default_factory=RedactConfig)
+    ledger: str = "sqlite:///understudy.db"

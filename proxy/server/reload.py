@@ -117,7 +117,7 @@ class Reload:
         snapshot = self._state.current
         names = snapshot.names
         if snapshot.engine is not None:
-            problems = check_names(file, names.relations, names.functions.keys())
+            problems = check_names(file, names.relations, names.functions.keys(), names.columns)
             if problems:
                 raise ConfigError(problems)
         config, needs_restart = merge_change(snapshot.config, file.config)

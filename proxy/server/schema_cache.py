@@ -123,4 +123,5 @@ def make_names(schema: Schema, options: EngineConfig) -> Names:
         name: all(function.volatility != "volatile" for function in overloads)
         for name, overloads in schema.functions.items()
     }
-    return Names(options.db_schemas, frozenset(schema.relations), functions)
+    columns = {name: frozenset(relation.columns) for name, relation in schema.relations.items()}
+    return Names(options.db_schemas, frozenset(schema.relations), functions, columns)

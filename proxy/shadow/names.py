@@ -11,7 +11,7 @@ QualifiedName: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the schema cache knows: relations, and functions with whether a POST to them only reads.
+    """What the schema cache knows: relations with their columns, functions with whether POST only reads.
 
     ``schemas`` are the exposed ones, the default first; there are none while no schema cache is loaded.
     """
@@ -19,3 +19,4 @@ class Names:
     schemas: tuple[str, ...] = ()
     relations: frozenset[QualifiedName] = frozenset()
     functions: Mapping[QualifiedName, bool] = field(default_factory=lambda: MappingProxyType({}))
+    columns: Mapping[QualifiedName, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))

@@ -2,7 +2,16 @@
 
 from dataclasses import fields, replace
 
-from proxy.config import Address, Config, EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+from proxy.config import (
+    Address,
+    Config,
+    EngineConfig,
+    Limits,
+    RedactConfig,
+    Rule,
+    ShadowConfig,
+    UpstreamConfig,
+)
 from proxy.config.change import merge_change
 
 RUNNING = Config(upstream=UpstreamConfig("http://a:1"), tables={"storage": Rule()})
@@ -69,6 +78,8 @@ def test_every_part_of_the_configuration_is_either_taken_or_named() -> None:
         {"x": Rule()},
         ShadowConfig(1, 1, 1, 1, 1),
         Limits(1, 1, 1, 1),
+        RedactConfig(("storage.uri",)),
+        "sqlite://",
     )
     config, waiting = merge_change(RUNNING, wanted)
     for field in fields(Config):

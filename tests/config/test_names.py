@@ -9,6 +9,7 @@ RELATIONS = frozenset(
     {("dlm", "storage"), ("dlm", "data_item"), ("zoo", "storage"), ("zoo", "odd.name"), ("my.schema", "a b")}
 )
 FUNCTIONS = frozenset({("dlm", "latest"), ("dlm", "storage")})
+COLUMNS = {("dlm", "storage"): frozenset({"uid", "config"}), ("zoo", "odd.name"): frozenset({"odd.column"})}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_names_that_exist_once_are_no_problem() -> None:
         "f",
         {},
     )
-    assert check_names(file, RELATIONS, FUNCTIONS) == ()
+    assert check_names(file, RELATIONS, FUNCTIONS, COLUMNS) == ()
 
 
 def test_every_name_that_does_not_fit_is_told_with_its_line() -> None:
@@ -56,7 +57,7 @@ tables:
 functions:
   data_item: {}
 """
-    problems = check_names(read_config(text, "f", {}), RELATIONS, FUNCTIONS)
+    problems = check_names(read_config(text, "f", {}), RELATIONS, FUNCTIONS, COLUMNS)
     assert list(map(str, problems)) == [
         "f:3: tables.data_itm: found a name that is not in the schema cache;"
         " allowed: a b, data_item, odd.name, storage (did you mean data_item?)",
@@ -64,3 +65,16 @@ functions:
         "f:6: tables.'dlm.data_item': found the same table as 'data_item'; allowed: one of the two",
         "f:8: functions.data_item: found a name that is not in the schema cache; allowed: latest, storage",
     ]
+
+
+def test_columns_to_hide_have_to_exist() -> None:
+    columns = "[storage.config, dlm.storage.uid, odd.name.odd.column]"
+    text = f"upstream: {{url: 'http://a'}}\nredact: {{columns: {columns}}}\n"
+    assert check_names(read_config(text, "f", {}), RELATIONS, FUNCTIONS, COLUMNS) == ()
+    text = "upstream: {url: 'http://a'}\nredact:\n  columns: [storage.conf, storage.uid, config]\n"
+    problems = check_names(read_config(text, "f", {}), RELATIONS, FUNCTIONS, COLUMNS)
+    assert [(one.line, one.key, one.found) for one in problems] == [
+        (3, "redact.columns", "'storage.conf', which is no column"),
+        (3, "redact.columns", "'config', which is no column"),
+    ]
+    assert problems[0].allowed.endswith("(did you mean storage.config or dlm.storage.config?)")

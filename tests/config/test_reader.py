@@ -2,7 +2,16 @@
 
 import pytest
 
-from proxy.config import Address, Config, EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+from proxy.config import (
+    Address,
+    Config,
+    EngineConfig,
+    Limits,
+    RedactConfig,
+    Rule,
+    ShadowConfig,
+    UpstreamConfig,
+)
 from proxy.config.reader import read_config
 from proxy.errors import ConfigError
 
@@ -36,6 +45,8 @@ tables:
 functions:
   latest_items: {reads: engine, sample: 5%}
 
+redact: {columns: [storage.uri, dlm.location.config]}
+ledger: postgresql://ledger@db/ledger
 shadow: {queue: 10, queue_bytes: 1MiB, concurrency: 4, timeout: 2s, max_body: 64KiB}
 limits: {line: 8KiB, headers: 16KiB, header_count: 50, body: 10MB}
 """
@@ -80,6 +91,8 @@ def test_every_key_of_the_file_finds_its_value() -> None:
         functions={"latest_items": Rule("engine", "upstream", 5.0)},
         shadow=ShadowConfig(10, 1024**2, 4, 2.0, 64 * 1024),
         limits=Limits(8 * 1024, 16 * 1024, 50, 10_000_000),
+        redact=RedactConfig(("storage.uri", "dlm.location.config")),
+        ledger="postgresql://ledger@db/ledger",
     )
 
 
@@ -124,8 +137,8 @@ def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
             1,
             "upsteam",
             "an unknown key",
-            "listen, admin, workers, upstream, engine, defaults, tables, functions, shadow, limits"
-            " (did you mean upstream?)",
+            "listen, admin, workers, ledger, upstream, engine, defaults, tables, functions, shadow, redact, "
+            "limits (did you mean upstream?)",
         )
     ]
 
@@ -169,8 +182,6 @@ def test_a_problem_reads_as_one_line() -> None:
         ("compare: {ignore: []}", "compare"),
         ("readiness: {confidence: 0.95}", "readiness"),
         ("guard: {window: 60s}", "guard"),
-        ("ledger: sqlite:///understudy.db", "ledger"),
-        ("redact: {columns: [a.b]}", "redact"),
         ("shadow: {budget: 10}", "shadow.budget"),
         ("tables: {storage: {verify: 5}}", "tables.storage.verify"),
         ("functions: {latest: {share: 5}}", "functions.latest.share"),
@@ -178,6 +189,41 @@ def test_a_problem_reads_as_one_line() -> None:
 )
 def test_settings_of_later_versions_are_refused_not_ignored(line: str, key: str) -> None:
     assert faults_of(UPSTREAM + line) == [(2, key, "a setting that this version does not have yet")]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///a b.db",
+        "sqlite:////var/lib/understudy.db",
+        "postgres://u:p@h/d?sslmode=require",
+    ],
+)
+def test_a_ledger_is_a_file_memory_or_a_database(url: str) -> None:
+    assert config_of(UPSTREAM + f"ledger: {url}").ledger == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "understudy.db",
+        "sqlite:///",
+        "sqlite:/x",
+        "sqlite:///a?mode=ro",
+        "mysql://joe:hunter2@db/x",
+        "sqlite:///a/",
+    ],
+)
+def test_another_ledger_is_refused_without_showing_it(url: str) -> None:
+    ((_, key, found, allowed),) = problems_of(UPSTREAM + f"ledger: {url}")
+    assert (key, found) == ("ledger", "a value that is not shown")
+    assert allowed.startswith("sqlite:///path")
+
+
+@pytest.mark.parametrize("text", ["[a.b, 'c.d']", "a.b, c.d", "'a.b,c.d'"])
+def test_columns_to_hide_are_a_list_or_a_text(text: str) -> None:
+    assert config_of(UPSTREAM + f"redact:\n  columns: {text}").redact.columns == ("a.b", "c.d")
 
 
 @pytest.mark.parametrize("writes", ["rehearse", "engine", "shadow"])
