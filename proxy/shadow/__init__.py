@@ -2,6 +2,8 @@
 
 names, subject, policy     which table a request is for, and what its rule says
 shape, query               a request with its literal values taken out
+scrub, redaction/          secrets taken out of whatever is shown or kept
+evidence                   what is counted of a shape, and on what it depends
 compare, order             two answers to a verdict
 tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
 """

@@ -1,0 +1,113 @@
+"""What the ledger knows, as JSON values: the same for the admin port and for the command line."""
+
+from collections import Counter, defaultdict
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from proxy.ledger.documents import show_answer, show_differences, show_request
+from proxy.ledger.read import (
+    Example,
+    Signature,
+    count_open,
+    find_signatures,
+    list_changes,
+    list_epochs,
+    list_evidence,
+    list_examples,
+    list_signatures,
+    list_traffic,
+)
+from proxy.ledger.tables import VERDICTS
+from proxy.shadow.evidence import Evidence, find_latency_ratio
+
+Document = dict[str, Any]
+
+
+def report_mismatches(connection: Connection, table: str | None = None) -> list[Document]:
+    """Every kind of mismatch, open ones first."""
+    return [_show_signature(one) for one in list_signatures(connection, table)]
+
+
+def report_mismatch(connection: Connection, prefix: str) -> list[Document]:
+    """The kinds of mismatch whose ID begins with ``prefix``, with their examples."""
+    return [
+        {
+            **_show_signature(one),
+            "smallest": None if one.smallest is None else show_request(one.smallest),
+            "smallest_tries": one.smallest_tries,
+            "examples": [_show_example(example) for example in list_examples(connection, one.id)],
+        }
+        for one in find_signatures(connection, prefix)
+    ]
+
+
+def report_evidence(connection: Connection) -> Document:
+    """The evidence of each table in its newest epoch, what became of its requests, and what changed."""
+    newest = {epoch.table: epoch.conditions for epoch in list_epochs(connection)}
+    sums: defaultdict[str, Evidence] = defaultdict(Evidence)
+    shapes: Counter[str] = Counter()
+    for key, evidence in list_evidence(connection):
+        if key.table in newest and key.epoch == newest[key.table].epoch:
+            sums[key.table].merge(evidence)
+            shapes[key.table] += 1
+    traffic: defaultdict[str, Document] = defaultdict(dict)
+    for one in list_traffic(connection):
+        traffic[one.table].setdefault(one.kind, {})[one.reason] = one.count
+    opened = count_open(connection)
+    tables = sorted(sums.keys() | traffic.keys() | opened.keys())
+    return {
+        "tables": [
+            {
+                "table": table,
+                **_show_evidence(sums[table]),
+                "shapes": shapes[table],
+                "open_mismatches": opened.get(table, 0),
+                "traffic": traffic[table],
+                "conditions": asdict(newest[table]) if table in newest else None,
+            }
+            for table in tables
+        ],
+        "mode_changes": [asdict(change) for change in list_changes(connection)],
+    }
+
+
+def _show_evidence(evidence: Evidence) -> Document:
+    ratio = find_latency_ratio(evidence.pairs, evidence.log_ratios, evidence.log_ratio_squares)
+    return {
+        "compared": evidence.reads,
+        "verdicts": {verdict: evidence.verdicts[verdict] for verdict in VERDICTS},
+        "latency_ratio": None if ratio is None else {"pairs": evidence.pairs, **asdict(ratio)},
+        "first_seen": evidence.first_seen if evidence.reads else None,
+        "last_seen": evidence.last_seen if evidence.reads else None,
+    }
+
+
+def _show_signature(one: Signature) -> Document:
+    return {
+        "id": one.id,
+        "table": one.table,
+        "signature": one.signature,
+        "aspects": list(one.aspects),
+        "state": "open" if one.open else "closed",
+        "count": one.count,
+        "first_seen": one.first_seen,
+        "last_seen": one.last_seen,
+        "closed_at": one.closed_at,
+        "closed_by": one.closed_by,
+        "closed_why": one.closed_why,
+    }
+
+
+def _show_example(example: Example) -> Document:
+    return {
+        "seen_at": example.seen_at,
+        "shape": example.shape,
+        "role": example.role,
+        "request": show_request(example.request),
+        "upstream": show_answer(example.upstream),
+        "engine": show_answer(example.engine),
+        "differences": show_differences(example.differences),
+        "cut": list(example.cut),
+    }

@@ -1,0 +1,54 @@
+"""On what the evidence of each table depends now: its schema, this program, and the upstream's version."""
+
+from proxy.engine.fingerprint import fingerprint_function, fingerprint_relation
+from proxy.engine.schema import Schema
+from proxy.server.state import Snapshot, State
+from proxy.shadow.evidence import Conditions
+from proxy.shadow.subject import Subject, label_subject, list_subjects
+
+MAX_UPSTREAMS = 100
+"""Versions of the upstream that are told apart, for they are whatever it says; further ones count as one."""
+
+
+class ConditionsInForce:
+    """Finds the conditions by table; what a snapshot gives is worked out once per table."""
+
+    def __init__(self, state: State, version: str) -> None:
+        """``version`` is that of this program."""
+        self._state = state
+        self._version = version
+        self._schema: Schema | None = None
+        self._compat = ""
+        self._subjects: dict[str, Subject] = {}
+        self._known: dict[tuple[str, str], Conditions] = {}
+
+    def find(self, table: str, upstream: str) -> Conditions:
+        """Those of ``table``, a metric label, for an answer of an upstream that says it is ``upstream``."""
+        snapshot = self._state.current
+        schema = None if snapshot.engine is None else snapshot.engine.schema
+        compat = snapshot.config.engine.compat
+        if schema is not self._schema or compat != self._compat:
+            self._schema, self._compat = schema, compat
+            subjects = list_subjects(snapshot.names)
+            self._subjects = {label_subject(subject, snapshot.names): subject for subject in subjects}
+            self._known.clear()
+        found = self._known.get((table, upstream))
+        if found is None:
+            found = self._make(table, upstream, snapshot)
+        return found
+
+    def _make(self, table: str, upstream: str, snapshot: Snapshot) -> Conditions:
+        if len({known for _, known in self._known} | {upstream}) > MAX_UPSTREAMS:
+            upstream = "?"
+        compat = snapshot.config.engine.compat
+        engine = f"{self._version} compat {compat}"
+        subject = self._subjects.get(table)
+        schema = "" if subject is None or self._schema is None else _fingerprint(self._schema, subject)
+        found = Conditions(schema, engine, upstream[:100])
+        self._known[table, upstream] = found
+        return found
+
+
+def _fingerprint(schema: Schema, subject: Subject) -> str:
+    name = (subject.schema, subject.name)
+    return fingerprint_function(schema, name) if subject.function else fingerprint_relation(schema, name)
