@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -94,6 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``understudy tape replay``."""
     parser.add_argument("tape", type=Path, metavar="TAPE_OR_DIR", help="a tape, or a directory of tapes")
     parser.add_argument("--url", help="base URL of the server to ask")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="understudy.yaml: its secret, and without --url its engine",
+    )
     parser.add_argument("--variant", default="default", help="the configuration the server runs with")
     parser.add_argument("--version", metavar="X.Y", help="where the directory holds several: whose answers")
     parser.add_argument("--variants", type=Path, metavar="FILE", help="variants.json, if not near the tape")
@@ -107,15 +114,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="per request")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Replay against ``--url``, print the report. Exit code 0: all pass, 1: differences, 2: wrong usage."""
-    return asyncio.run(replay_tape(args))
+async def replay_tape(
+    args: argparse.Namespace, ask: Ask | None = None, *, settings: RequestSettings | None = None
+) -> int:
+    """Replay against ``ask``, or ``--url`` without it, and print the report. Exit codes as for ``run``.
 
-
-async def replay_tape(args: argparse.Namespace, ask: Ask | None = None) -> int:
-    """Replay against ``ask``, or ``--url`` without it, and print the report. Exit codes as for ``run``."""
+    ``settings`` are for tapes that no ``variants.json`` goes with.
+    """
     try:
-        report = await _replay(args, ask)
+        report = await _replay(args, ask, settings)
     except (TapeError, ValueError, OSError, asyncpg.PostgresError) as error:
         print(f"understudy tape replay: {error}", file=sys.stderr)
         return 2
@@ -123,9 +130,9 @@ async def replay_tape(args: argparse.Namespace, ask: Ask | None = None) -> int:
     return 0 if report.passed == report.total else 1
 
 
-async def _replay(args: argparse.Namespace, ask: Ask | None) -> Report:
+async def _replay(args: argparse.Namespace, ask: Ask | None, settings: RequestSettings | None) -> Report:
     if ask is None and args.url is None:
-        raise ValueError("--url is needed")
+        raise ValueError("--url or --config is needed")
     exchanges = list(
         select(
             load(args.tape, args.version),
@@ -141,7 +148,8 @@ async def _replay(args: argparse.Namespace, ask: Ask | None) -> Report:
     if description is not None:
         settings = read_variants(description).settings
     else:
-        settings = RequestSettings(urlsplit(args.url or "").netloc.encode() or b"localhost")
+        host = urlsplit(args.url or "").netloc.encode() or b"localhost"
+        settings = RequestSettings(host) if settings is None else replace(settings, host=host)
     async with contextlib.AsyncExitStack() as stack:
         if ask is None:
             ask = (await stack.enter_async_context(WireClient(args.url, args.timeout))).ask

@@ -194,7 +194,7 @@ async def test_a_tape_without_a_description_needs_none_when_no_claims_are_to_be_
 def test_wrong_usage_ends_with_exit_code_2(
     arguments: list[str | Path], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.run(parse(*arguments)) == 2
+    assert asyncio.run(replay_tape(parse(*arguments))) == 2
     assert complaint in capsys.readouterr().err
 
 
