@@ -1,5 +1,6 @@
 """``understudy check``: does the configuration hold against both sides, and what would each table do?"""
 
+import asyncio
 import time
 
 from rich.console import Console
@@ -9,27 +10,46 @@ from proxy.config import Config
 from proxy.config.names import check_names
 from proxy.config.reader import ConfigFile
 from proxy.database.connection import Database
-from proxy.errors import ApiError, EngineDown
+from proxy.errors import ApiError, EngineDown, UnderstudyError
+from proxy.ledger.database import LedgerDatabase, LedgerMissing
+from proxy.ledger.read import list_evidence
 from proxy.operate.health import can_connect
 from proxy.server.schema_cache import make_names
 from proxy.shadow.policy import Names, list_modes
 
 
 async def report(file: ConfigFile, console: Console | None = None) -> int:
-    """Print the findings. Exit code 0: all is well, 1: a side cannot be reached, 2: names do not exist."""
+    """Print the findings. Exit code 0: all is well, 1: something cannot be reached, 2: names do not exist."""
     console = console or Console(highlight=False, soft_wrap=True)
     config = file.config
     reached = await _check_upstream(config, console)
     names = await _load_names(config, console)
     if names is None:
         return 1
-    problems = check_names(file, names.relations, names.functions.keys())
+    problems = check_names(file, names.relations, names.functions.keys(), names.columns)
     for problem in problems:
         console.print(f"[red]{problem}[/red]", markup=True)
     if problems:
         return 2
+    kept = await asyncio.to_thread(_check_ledger, config, console)
     console.print(_tabulate(config, names))
-    return 0 if reached else 1
+    return 0 if reached and kept else 1
+
+
+def _check_ledger(config: Config, console: Console) -> bool:
+    """Whether evidence can be kept, as far as can be told without making a ledger."""
+    database = LedgerDatabase(config.ledger, create=False)
+    try:
+        shapes = len(database.read(list_evidence))
+        console.print(f"ledger: reached, with evidence of {shapes} shapes")
+    except LedgerMissing as missing:
+        console.print(f"ledger: {missing}; it is made at the start")
+    except UnderstudyError as error:
+        console.print(f"ledger: NOT reached: {error}")
+        return False
+    finally:
+        database.close()
+    return True
 
 
 async def _check_upstream(config: Config, console: Console) -> bool:

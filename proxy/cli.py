@@ -6,17 +6,19 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import proxy
-from proxy import check, engine_command
+from proxy import check, engine_command, replaying
 from proxy.app import Proxy, parse_config
 from proxy.config import Config
+from proxy.console import mismatches, status
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
-from proxy.tape import replay, stand_in
+from proxy.tape import live, replay, stand_in
 
 DEEPEST = 6000
 """Frames that Python may stack: PostgREST answers requests that nest some hundred levels."""
@@ -55,16 +57,37 @@ def make_parser() -> argparse.ArgumentParser:
         )
     )
     _add_config(add("check", "Validate a configuration and connect to both sides.", run_check))
+    status.add_arguments(
+        add("status", "Show modes, traffic, verdicts and evidence.", partial(_with_config, status.run))
+    )
+    mismatches.add_arguments(
+        add("mismatches", "List kept mismatches, or show one.", partial(_with_config, mismatches.run))
+    )
     story.add_arguments(add("demo", "Show mirrored reads end to end, on this machine.", story.run))
     stand_in.add_arguments(add("stand-in", "Answer recorded requests as PostgREST did.", stand_in.run))
     tape = add("tape", "Work with recorded exchanges.", lambda _: 2).add_subparsers(
         required=True, metavar="COMMAND"
     )
+    text = "Record live traffic of a running proxy."
+    recording = tape.add_parser("record", help=text, description=text)
+    live.add_arguments(recording)
+    recording.set_defaults(command=live.run)
     text = "Replay a tape against a server, and compare its answers with the recorded ones."
-    replaying = tape.add_parser("replay", help=text, description=text)
-    replay.add_arguments(replaying)
-    replaying.set_defaults(command=replay.run)
+    playing = tape.add_parser("replay", help=text, description=text)
+    replay.add_arguments(playing)
+    playing.set_defaults(command=partial(_with_config, replaying.run))
     return parser
+
+
+def _with_config(
+    command: Callable[[argparse.Namespace, Config | None], int], options: argparse.Namespace
+) -> int:
+    """Run a command for which a configuration is one of several sources."""
+    try:
+        config = None if options.config is None else _load(options.config)[1]
+    except (ConfigError, OSError) as error:
+        return _complain(command.__module__.rpartition(".")[2], error)
+    return command(options, config)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +109,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Print what each table would do. Exit code 1 if a side cannot be reached."""
+    """Print what each table would do. Exit code 1 if a side or the ledger cannot be reached."""
     try:
         file = parse_config(options.config.read_bytes(), options.config)
     except (ConfigError, OSError) as error:

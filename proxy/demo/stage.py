@@ -58,7 +58,7 @@ async def set_stage(tapes: Path, variants: Variants, console: Console) -> AsyncI
         console.print(f"[bold]upstream[/bold]  {upstream}")
         port, admin = _free_port(), _free_port()
         config = directory / "understudy.yaml"
-        config.write_text(_render_config(port, admin, upstream_url), encoding="utf-8")
+        config.write_text(_render_config(port, admin, upstream_url, directory), encoding="utf-8")
         await stack.enter_async_context(
             _process("serve", ["serve", "--config", str(config)], settings, directory)
         )
@@ -70,11 +70,12 @@ async def set_stage(tapes: Path, variants: Variants, console: Console) -> AsyncI
         yield stage
 
 
-def _render_config(port: int, admin: int, upstream: str) -> str:
+def _render_config(port: int, admin: int, upstream: str, directory: Path) -> str:
     return f"""\
 # Written by `understudy demo`. Change a mode here while it runs: it takes effect within a second.
 listen: 127.0.0.1:{port}
 admin: 127.0.0.1:{admin}
+ledger: sqlite:///{directory}/understudy.db
 upstream:
   url: {upstream}
 engine: {{}}                       # PGRST_* variables fill the gaps

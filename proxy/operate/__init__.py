@@ -4,7 +4,7 @@ listeners           one event to every listener
 metrics, families   Prometheus
 tally               plain counts per table
 recent              the newest disagreements
-log, scrub          noteworthy events as lines, without secrets
+log                 noteworthy events as lines, without secrets
 health              last reload, last schema load, readiness
 lag                 how late the event loop is
 admin               the admin port

@@ -3,12 +3,17 @@
 ``/live``     200 while the process runs
 ``/ready``    200 when some side can answer clients, else 503; with the problems in JSON either way
 ``/metrics``  Prometheus: text or OpenMetrics, as ``Accept`` asks
-``/status``   modes, the tally, the newest disagreements, the last reload and the schema cache as JSON
+``/status``   modes, the tally, the newest disagreements, the last reload, the schema cache and the ledger
+``/evidence``, ``/mismatches``, ``/mismatches/ID``   what the ledger knows; 503 while it cannot be read
+``/tape``      a tape of what is answered from now on, as it comes; ``per_shape``, ``max_bytes``, ``seconds``
+``/engine/…``  what the engine answers to the request for ``/…``, whatever the mode; it cannot write
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -16,12 +21,34 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 import proxy
+from proxy.errors import UnderstudyError
+from proxy.messages import Answer, Request
 from proxy.operate.health import Condition, Health, judge_readiness
 from proxy.operate.recent import Recent
 from proxy.operate.tally import TableTally, Tally
 from proxy.shadow.policy import TableModes
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Record(Protocol):
+    """Records live traffic; raises UnderstudyError if that cannot be done now."""
+
+    def __call__(self, *, per_shape: int, max_bytes: int, seconds: float) -> AsyncGenerator[str, None]:
+        """The lines of a tape as they come, until a limit is reached."""
+
+
+class AskLedger(Protocol):
+    """What the ledger knows, as JSON values; each raises UnderstudyError while it cannot be read."""
+
+    async def evidence(self) -> object:
+        """The evidence of every table."""
+
+    async def mismatches(self, table: str | None) -> Sequence[object]:
+        """The kinds of mismatch, of one table or of all."""
+
+    async def mismatch(self, prefix: str) -> Sequence[object]:
+        """Those whose ID begins with ``prefix``, whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +61,10 @@ class AdminSources:
     recent: Recent
     modes: Callable[[], Sequence[TableModes]]
     condition: Callable[[], Awaitable[Condition]]
+    ledger: Callable[[], Mapping[str, object]]
+    ask_ledger: AskLedger
+    record: Record
+    ask_engine: Callable[[Request], Awaitable[Answer]]
 
 
 def make_admin(sources: AdminSources) -> web.Application:
@@ -67,9 +98,44 @@ def make_admin(sources: AdminSources) -> web.Application:
                 "last_schema_load": asdict(health.last_schema_load) if health.last_schema_load else None,
                 "modes": [asdict(modes) for modes in sources.modes()],
                 "tally": [render_tally(table) for table in sources.tally.report()],
+                "ledger": sources.ledger(),
                 "disagreements": [asdict(one) for one in sources.recent.report()],
             }
         )
+
+    async def evidence(_: web.Request) -> web.Response:
+        return _json(await sources.ask_ledger.evidence())
+
+    async def mismatches(request: web.Request) -> web.Response:
+        return _json(await sources.ask_ledger.mismatches(request.query.get("table")))
+
+    async def mismatch(request: web.Request) -> web.Response:
+        return _json(await sources.ask_ledger.mismatch(request.match_info["id"]))
+
+    async def tape(request: web.Request) -> web.StreamResponse:
+        lines = sources.record(**_read_limits(request.query))
+        async with contextlib.aclosing(lines):
+            first = await anext(lines)
+            response = web.StreamResponse(headers={"Content-Type": "application/jsonl", **NO_STORE})
+            await response.prepare(request)
+            await response.write(f"{first}\n".encode())
+            # Whoever has read enough goes away.
+            with contextlib.suppress(ConnectionError):
+                async for line in lines:
+                    await response.write(f"{line}\n".encode())
+                await response.write_eof()
+        return response
+
+    async def engine(request: web.Request) -> web.Response:
+        target = request.raw_path.removeprefix("/engine").encode("utf-8", "surrogateescape")
+        answer = await sources.ask_engine(Request(request.method, target, request.raw_headers))
+        headers = [
+            (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+            for name, value in answer.headers
+            # No web page may read on this port what its user may.
+            if name.lower() != b"content-length" and not name.lower().startswith(b"access-control-")
+        ]
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
 
     application = web.Application(middlewares=[_errors_as_json])
     application.add_routes(
@@ -78,6 +144,11 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.get("/ready", ready),
             web.get("/metrics", metrics),
             web.get("/status", status),
+            web.get("/evidence", evidence),
+            web.get("/mismatches", mismatches),
+            web.get("/mismatches/{id}", mismatch),
+            web.get("/tape", tape),
+            web.get("/engine/{target:.*}", engine),
         ]
     )
     return application
@@ -95,6 +166,23 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _json({"error": error.reason}, error.status, headers)
+    except UnderstudyError as error:
+        return _json({"error": str(error)}, 503)
+
+
+def _read_limits(query: Mapping[str, str]) -> dict[str, Any]:
+    """The limits of a recording; 400 for what is none."""
+    try:
+        limits = {
+            "per_shape": int(query.get("per_shape", "3")),
+            "max_bytes": int(query.get("max_bytes", str(64 * 1024 * 1024))),
+            "seconds": float(query.get("seconds", "60")),
+        }
+    except ValueError as error:
+        raise web.HTTPBadRequest(reason="numbers are needed") from error
+    if not all(0 < value < 2**40 for value in limits.values()):
+        raise web.HTTPBadRequest(reason="a limit is out of range")
+    return limits
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 import proxy
 from proxy.config import ReadMode, WriteMode
-from proxy.events import Aspect, FallbackReason, ShedReason, SkipReason, Verdict
+from proxy.events import Aspect, FallbackReason, LedgerKind, ShedReason, SkipReason, Verdict
 
 PREFIX = "understudy"
 
@@ -25,6 +25,7 @@ ASPECTS: tuple[str, ...] = get_args(Aspect)
 SKIP_REASONS: tuple[str, ...] = get_args(SkipReason)
 SHED_REASONS: tuple[str, ...] = get_args(ShedReason)
 FALLBACK_REASONS: tuple[str, ...] = get_args(FallbackReason)
+LEDGER_KINDS: tuple[str, ...] = get_args(LedgerKind)
 SIDES = ("upstream", "engine")
 RESULTS = ("success", "failure")
 POOL_STATES = ("in_use", "idle", "max")
@@ -145,6 +146,21 @@ class Families:
         )
         self.pool_connections = gauge(
             "pool_connections", "Connections of the engine's pool, by state.", "state"
+        )
+        self.ledger_up = gauge("ledger_up", "1 if the last flush reached the ledger, 0 if not.")
+        self.ledger_entries = gauge("ledger_pending_entries", "Counts that wait to be written to the ledger.")
+        self.ledger_bytes = gauge(
+            "ledger_pending_bytes", "Bytes of mismatches that wait to be written to the ledger."
+        )
+        self.ledger_timestamp = gauge(
+            "ledger_last_flush_timestamp_seconds", "When the ledger was last written to; 0 if never."
+        )
+        self.ledger_flushes = counter("ledger_flushes_total", "Flushes to the ledger, by result.", "result")
+        self.ledger_duration = histogram(
+            "ledger_flush_duration_seconds", "Time that a flush to the ledger took.", SECONDS
+        )
+        self.ledger_shed = counter(
+            "ledger_shed_total", "What was not kept for want of room in memory or ledger, by kind.", "kind"
         )
         self.loop_lag = histogram(
             "event_loop_lag_seconds", "How late the event loop runs what is due.", SHORT_SECONDS

@@ -18,11 +18,13 @@ from proxy.events import (
     Event,
     FellBack,
     Judged,
+    LedgerFlushed,
+    LedgerShed,
     ModeChanged,
     SchemaLoaded,
     Shed,
 )
-from proxy.operate.scrub import scrub
+from proxy.shadow.scrub import scrub
 from proxy.shadow.shape import read_line_shape
 
 BURST = 5
@@ -120,6 +122,10 @@ def describe_event(event: Event) -> Record | None:
             return Record(logging.INFO, "schema_loaded", fields_loaded)
         case SchemaLoaded():
             return Record(logging.ERROR, "schema_failed", {"problem": scrub(event.problem)})
+        case LedgerFlushed(accepted=False):
+            return Record(logging.WARNING, "ledger_down", {"problem": scrub(event.problem)})
+        case LedgerShed():
+            return Record(logging.WARNING, "ledger_shed", {"what": event.kind, "count": event.count})
         case Crashed():
             return Record(logging.ERROR, "crashed", {"where": event.where, "problem": scrub(event.problem)})
         case _:

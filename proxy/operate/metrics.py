@@ -15,6 +15,8 @@ from proxy.events import (
     Event,
     FellBack,
     Judged,
+    LedgerFlushed,
+    LedgerShed,
     ModeChanged,
     SchemaLoaded,
     Served,
@@ -25,6 +27,7 @@ from proxy.events import (
 from proxy.operate.families import (
     ASPECTS,
     FALLBACK_REASONS,
+    LEDGER_KINDS,
     POOL_STATES,
     READ_MODES,
     RESULTS,
@@ -38,13 +41,11 @@ from proxy.operate.families import (
     read_code,
     read_method,
 )
+from proxy.shadow.evidence import BOTH_ANSWERED
 from proxy.shadow.policy import TableModes
 from proxy.shadow.subject import OTHER
 
 MAX_TABLES = 200
-
-BOTH_ANSWERED = frozenset({"match", "equivalent", "indeterminate", "mismatch", "inconclusive"})
-"""Verdicts that come with two answers and so with a pair of times."""
 
 
 class Queue(Protocol):
@@ -58,6 +59,17 @@ class Queue(Protocol):
     def oldest_seconds(self) -> float: ...
     @property
     def in_flight(self) -> int: ...
+
+
+class Pending(Protocol):
+    """The ledger, as far as it is watched."""
+
+    @property
+    def up(self) -> bool: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
 
 
 class Metrics:
@@ -76,6 +88,9 @@ class Metrics:
         for result in RESULTS:
             self._families.config_reloads.labels(result)
             self._families.schema_loads.labels(result)
+            self._families.ledger_flushes.labels(result)
+        for kind in LEDGER_KINDS:
+            self._families.ledger_shed.labels(kind)
         self._families.config_successful.set(1)
         self._families.config_timestamp.set(wall_clock())
         self._add_table(OTHER)
@@ -111,6 +126,12 @@ class Metrics:
         for state in POOL_STATES:
             self._families.pool_connections.labels(state).set_function(read(state))
 
+    def watch_ledger(self, ledger: Pending) -> None:
+        """Read the ledger's gauges from ``ledger`` whenever they are asked for, from any thread."""
+        self._families.ledger_up.set_function(lambda: ledger.up)
+        self._families.ledger_entries.set_function(lambda: ledger.entries)
+        self._families.ledger_bytes.set_function(lambda: ledger.bytes)
+
     def observe_lag(self, seconds: float) -> None:
         """Take note of how late the event loop was."""
         self._families.loop_lag.observe(seconds)
@@ -143,6 +164,13 @@ class Metrics:
                     families.mode_change.labels(table, event.after).set(self._wall_clock())
             case SchemaLoaded():
                 families.schema_loads.labels(_result(event.accepted)).inc()
+            case LedgerFlushed():
+                families.ledger_flushes.labels(_result(event.accepted)).inc()
+                families.ledger_duration.observe(event.seconds)
+                if event.accepted:
+                    families.ledger_timestamp.set(self._wall_clock())
+            case LedgerShed():
+                families.ledger_shed.labels(event.kind).inc(event.count)
             case Crashed():
                 families.crashes.inc()
 

@@ -211,7 +211,7 @@ class _Builder:
         config = self.directory / f"{port}.yaml"
         config.write_text(
             f"listen: 127.0.0.1:{port}\nadmin: 127.0.0.1:{admin}\nupstream: {{url: '{upstream.url}'}}\n"
-            f"engine: {{}}\ndefaults: {{reads: {reads}}}\n",
+            f"engine: {{}}\ndefaults: {{reads: {reads}}}\nledger: sqlite:///{config.with_suffix('.db')}\n",
             encoding="utf-8",
         )
         command = [sys.executable, "-m", "proxy", "serve", "--config", str(config)]

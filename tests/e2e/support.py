@@ -39,6 +39,7 @@ def make_config(upstream_url: str, database_url: str, **changes: Any) -> Config:
         "listen": Address(LOCALHOST, 0),
         "admin": Address(LOCALHOST, 0),
         "upstream": UpstreamConfig(upstream_url),
+        "ledger": "sqlite://",
         "engine": engine_config(database_url),
     }
     return Config(**(fields | changes))

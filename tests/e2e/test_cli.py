@@ -20,10 +20,10 @@ from tests.e2e.programs import Program
 from tests.support.conformance import TAPES
 
 TAPE = str(TAPES / "postgrest-14.17")
-COMMANDS = ("serve", "engine", "check", "demo", "stand-in", "tape")
+COMMANDS = ("serve", "engine", "check", "status", "mismatches", "demo", "stand-in", "tape")
 TIMEOUT = 20.0
 NOWHERE = "http://127.0.0.1:1"
-FREE_PORTS = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"
+FREE_PORTS = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nledger: sqlite://\n"
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ class TestHelp:
         assert end(["--help"]) == 0
         shown = capsys.readouterr().out
         for command in COMMANDS:
-            assert re.search(rf"^ +{command} ", shown, re.MULTILINE), command
+            assert re.search(rf"^ +{command}\s", shown, re.MULTILINE), command
 
     @pytest.mark.parametrize("command", [*COMMANDS, "tape replay"])
     def test_is_there_for_each_command(self, capsys: pytest.CaptureFixture[str], command: str) -> None:
@@ -124,7 +124,8 @@ class TestABadConfiguration:
         file = tmp_path / "taken.yaml"
         address = upstream_url.removeprefix("http://")
         file.write_text(
-            f"listen: {address}\nadmin: 127.0.0.1:0\nupstream: {{url: {upstream_url}}}\n", encoding="utf-8"
+            f"listen: {address}\nadmin: 127.0.0.1:0\nledger: sqlite://\nupstream: {{url: {upstream_url}}}\n",
+            encoding="utf-8",
         )
         assert main(["serve", "--config", str(file)]) == 2
         assert capsys.readouterr().err.splitlines()[-1].startswith("understudy serve: ")
@@ -163,6 +164,30 @@ class TestCheck:
         )
         assert main(["check", "--config", str(file)]) == 1
         assert "database: NOT read" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("ledger", "code", "told"),
+        [
+            ("sqlite:///{folder}/new.db", 0, "there is no ledger at"),
+            ("sqlite:///{folder}/none/new.db", 1, "ledger: NOT reached: there is no directory"),
+            ("postgresql://nobody@127.0.0.1:1/none", 1, "ledger: NOT reached: "),
+        ],
+    )
+    def test_says_whether_evidence_can_be_kept(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        engine_environment: None,
+        file: Path,
+        upstream_url: str,
+        ledger: str,
+        code: int,
+        told: str,
+    ) -> None:
+        url = ledger.format(folder=file.parent)
+        file.write_text(f"upstream: {{url: {upstream_url}}}\nledger: {url}\n", encoding="utf-8")
+        assert main(["check", "--config", str(file)]) == code
+        assert told in capsys.readouterr().out
+        assert not file.parent.joinpath("new.db").exists()
 
     def test_ends_with_2_when_a_table_does_not_exist(
         self, capsys: pytest.CaptureFixture[str], engine_environment: None, file: Path, upstream_url: str

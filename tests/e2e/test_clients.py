@@ -46,6 +46,7 @@ def mode(
     file.write_text(
         "listen: 127.0.0.1:0\n"
         "admin: 127.0.0.1:0\n"
+        "ledger: sqlite://\n"
         f"upstream: {{url: {upstream_url}}}\n"
         f"defaults: {{reads: {request.param}}}\n",
         encoding="utf-8",

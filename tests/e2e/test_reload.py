@@ -76,7 +76,8 @@ class Stage:
 @pytest.fixture
 async def stage(tmp_path: Path, engine_environment: None) -> AsyncIterator[Stage]:
     async with standing_in(delay=PACE) as upstream:
-        text = f"listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nupstream: {{url: {upstream.url}}}\n"
+        text = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nledger: sqlite://\n"
+        text += f"upstream: {{url: {upstream.url}}}\n"
         file = tmp_path / "understudy.yaml"
         file.write_text(text, encoding="utf-8")
         config = parse_config(text.encode(), file).config
@@ -125,7 +126,7 @@ async def test_a_bad_file_is_refused_and_reported_and_the_last_good_one_stays(st
     assert await stage.gauge("config_last_reload_successful") == 1
     stage.write("tables: {storage: {reads: sometimes}}\n")
     reload = await stage.wait_judged(accepted=False)
-    expected = f"{stage.file}:4: tables.storage.reads: found 'sometimes'; allowed: upstream, shadow, engine"
+    expected = f"{stage.file}:5: tables.storage.reads: found 'sometimes'; allowed: upstream, shadow, engine"
     assert reload["problem"].startswith(expected)
     assert await stage.gauge("config_last_reload_successful") == 0
     assert await stage.mode("storage") == "engine"

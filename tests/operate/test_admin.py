@@ -1,14 +1,17 @@
 """The admin port."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
+from proxy.errors import UnderstudyError
 from proxy.events import ConfigReloaded, Event, Judged, SchemaLoaded, Served
+from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health
 from proxy.operate.listeners import join_listeners
@@ -16,6 +19,27 @@ from proxy.operate.metrics import Metrics
 from proxy.operate.recent import Recent
 from proxy.operate.tally import Tally
 from proxy.shadow.policy import TableModes
+
+
+@dataclass
+class Asked:
+    """A ledger that answers what it was asked for, or not at all."""
+
+    down: str = ""
+
+    async def evidence(self) -> object:
+        return self._tell("evidence")
+
+    async def mismatches(self, table: str | None) -> Sequence[object]:
+        return [self._tell(f"mismatches of {table}")]
+
+    async def mismatch(self, prefix: str) -> Sequence[object]:
+        return [self._tell(f"mismatch {prefix}")]
+
+    def _tell(self, text: str) -> str:
+        if self.down:
+            raise UnderstudyError(self.down)
+        return text
 
 
 @dataclass
@@ -28,10 +52,27 @@ class Port:
     recent: Recent = field(default_factory=Recent)
     health: Health = field(default_factory=lambda: Health(wall_clock=lambda: 7.0))
     client: Any = None
+    asked: Asked = field(default_factory=Asked)
+    recordings_ended: int = 0
+    requests: list[Request] = field(default_factory=list)
 
     def emit(self, event: Event) -> None:
         listeners = (self.metrics, self.tally, self.recent, self.health)
         join_listeners(*(listener.listen for listener in listeners))(event)
+
+    async def record(self, *, per_shape: int, max_bytes: int, seconds: float) -> AsyncGenerator[str, None]:
+        if self.asked.down:
+            raise UnderstudyError(self.asked.down)
+        try:
+            for line in (f"{per_shape} {max_bytes} {seconds}", "", "one", "two"):
+                yield line
+        finally:
+            self.recordings_ended += 1
+
+    async def answer(self, request: Request) -> Answer:
+        self.requests.append(request)
+        odd = ((b"X-Odd", b"a"), (b"X-Odd", b"b"), (b"Access-Control-Allow-Origin", b"*"))
+        return Answer(206, ((b"Content-Type", b"text/csv"), (b"Content-Length", b"9"), *odd), b"a,b")
 
     async def get_condition(self) -> Condition:
         return self.condition
@@ -47,6 +88,10 @@ async def port() -> AsyncIterator[Port]:
         made.recent,
         lambda: (TableModes("storage", "shadow", "upstream"),),
         made.get_condition,
+        lambda: {"state": "up", "entries": 0},
+        made.asked,
+        made.record,
+        made.answer,
     )
     async with TestClient(TestServer(make_admin(sources))) as client:
         made.client = client
@@ -126,3 +171,55 @@ async def test_other_methods_are_refused_in_json(port: Port) -> None:
     response = await port.client.post("/ready")
     assert (response.status, await response.json()) == (405, {"error": "Method Not Allowed"})
     assert "GET" in response.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/evidence", "evidence"),
+        ("/mismatches", ["mismatches of None"]),
+        ("/mismatches?table=storage", ["mismatches of storage"]),
+        ("/mismatches/ab12", ["mismatch ab12"]),
+    ],
+)
+async def test_the_ledger_can_be_asked(port: Port, path: str, document: object) -> None:
+    response = await port.client.get(path)
+    assert (response.status, await response.json()) == (200, document)
+    port.asked.down = "disk is full"
+    response = await port.client.get(path)
+    assert response.status == 503
+    assert await response.json() == {"error": "disk is full"}
+    status = await (await port.client.get("/status")).json()
+    assert status["ledger"] == {"state": "up", "entries": 0}
+
+
+async def test_the_engine_can_be_asked_with_the_target_as_it_was_sent(port: Port) -> None:
+    url = URL("/engine/storage?uri=eq.%41%20b&or=(a.eq.1,b.is.null)", encoded=True)
+    response = await port.client.get(url, headers={"Accept": "text/csv"})
+    assert (response.status, await response.text()) == (206, "a,b")
+    assert response.headers.getall("X-Odd") == ["a", "b"]
+    assert "Access-Control-Allow-Origin" not in response.headers
+    (request,) = port.requests
+    assert (request.method, request.target) == (
+        "GET",
+        b"/storage?uri=eq.%41%20b&or=(a.eq.1,b.is.null)",
+    )
+    assert request.header(b"accept") == b"text/csv"
+    assert (await port.client.post("/engine/storage")).status == 405
+
+
+async def test_a_recording_comes_line_by_line_and_ends(port: Port) -> None:
+    response = await port.client.get("/tape?per_shape=1&max_bytes=1000&seconds=2.5")
+    assert (response.status, await response.text()) == (200, "1 1000 2.5\n\none\ntwo\n")
+    assert port.recordings_ended == 1
+
+
+@pytest.mark.parametrize("query", ["per_shape=x", "seconds=0", "max_bytes=-1", "seconds=inf", "seconds=nan"])
+async def test_limits_of_a_recording_that_are_none_are_refused(port: Port, query: str) -> None:
+    assert (await port.client.get(f"/tape?{query}")).status == 400
+
+
+async def test_a_recording_that_cannot_be_is_told(port: Port) -> None:
+    port.asked.down = "4 recordings are under way"
+    response = await port.client.get("/tape")
+    assert (response.status, await response.json()) == (503, {"error": "4 recordings are under way"})

@@ -16,6 +16,8 @@ from proxy.events import (
     Difference,
     FellBack,
     Judged,
+    LedgerFlushed,
+    LedgerShed,
     ModeChanged,
     SchemaLoaded,
     Served,
@@ -57,6 +59,13 @@ FAMILIES = {
     "schema_cache_loads",
     "pool_connections",
     "event_loop_lag_seconds",
+    "ledger_up",
+    "ledger_pending_entries",
+    "ledger_pending_bytes",
+    "ledger_last_flush_timestamp_seconds",
+    "ledger_flushes",
+    "ledger_flush_duration_seconds",
+    "ledger_shed",
     "build_info",
 }
 
@@ -284,3 +293,26 @@ def test_the_number_of_series_stays_within_its_budget() -> None:
     few = series(metrics)
     metrics.set_tables([TableModes("storage", "shadow", "upstream")])
     assert series(metrics) - few < 150
+
+
+def test_flushes_to_the_ledger_and_what_it_shed_are_counted(metrics: Metrics) -> None:
+    assert value(metrics, "ledger_flushes_total", result="failure") == 0
+    assert value(metrics, "ledger_shed_total", kind="evidence") == 0
+    metrics.listen(LedgerFlushed(True, 0.5))
+    metrics.listen(LedgerFlushed(False, 0.1, "gone"))
+    metrics.listen(LedgerShed("evidence", 7))
+    assert value(metrics, "ledger_flushes_total", result="success") == 1
+    assert value(metrics, "ledger_flushes_total", result="failure") == 1
+    assert value(metrics, "ledger_flush_duration_seconds_sum") == pytest.approx(0.6)
+    assert value(metrics, "ledger_last_flush_timestamp_seconds") == 1000.0
+    assert value(metrics, "ledger_shed_total", kind="evidence") == 7
+
+
+def test_the_ledger_is_watched(metrics: Metrics) -> None:
+    class Watched:
+        up, entries, bytes = True, 3, 400
+
+    metrics.watch_ledger(Watched())
+    assert value(metrics, "ledger_up") == 1
+    assert value(metrics, "ledger_pending_entries") == 3
+    assert value(metrics, "ledger_pending_bytes") == 400
