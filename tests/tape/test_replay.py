@@ -181,7 +181,7 @@ async def test_a_tape_without_a_description_needs_none_when_no_claims_are_to_be_
     ("arguments", "complaint"),
     [
         ([CONFORMANCE / "nowhere", "--url", "http://x"], "no such file"),
-        ([TAPES / "postgrest-14.17"], "--url is needed"),
+        ([TAPES / "postgrest-14.17"], "--url or --config is needed"),
         ([TAPES / "postgrest-14.17", "--url", "x:3000"], "not an http url"),
         ([TAPES / "postgrest-14.17", "--url", "http://x", "--variant", "y"], "no exchange matches"),
         ([TAPES / "postgrest-14.17", "--url", "http://x", "--variants", "y.json"], "y.json: No such file"),

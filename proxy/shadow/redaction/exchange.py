@@ -166,7 +166,12 @@ def _redact_difference(
         hidden = hidden or one.path.startswith("@") or not (_complete(one.upstream) and _complete(one.engine))
     if hidden:
         return replace(one, path=found.sweep(one.path), upstream=HIDDEN, engine=HIDDEN)
-    return Difference(one.aspect, found.sweep(one.path), found.sweep(one.upstream), found.sweep(one.engine))
+    return replace(
+        one,
+        path=found.sweep(one.path),
+        upstream=found.sweep(one.upstream),
+        engine=found.sweep(one.engine),
+    )
 
 
 def _steps(path: str) -> list[str]:
