@@ -66,8 +66,8 @@ class Batch:
         counted = len(self.evidence) + len(self.traffic) + len(self.mismatches)
         return counted + len(self.smallest) + len(self.changes)
 
-    def add_verdict(self, event: Judged, conditions: Conditions, now: float) -> None:
-        """Count a verdict that was given at ``now`` under ``conditions``."""
+    def add_verdict(self, event: Judged, conditions: Conditions, now: float, *, fresh: bool) -> None:
+        """Count a verdict that was given at ``now`` under ``conditions``; ``fresh`` as in ``Evidence``."""
         seen = (event.table, conditions.epoch, event.shape, event.role, event.status)
         evidence = self._seen.get(seen)
         if evidence is None:
@@ -76,7 +76,8 @@ class Batch:
                 self.shed["evidence"] += 1
                 return
             self._seen[seen] = evidence
-        evidence.add(event.verdict, event.upstream_seconds, event.engine_seconds, event.detail, now)
+        times = event.upstream_seconds, event.engine_seconds
+        evidence.add(event.verdict, *times, event.detail, now, fresh=fresh)
         if event.verdict == "mismatch":
             self._add_mismatch(event, conditions.epoch, now)
 

@@ -27,6 +27,8 @@ LOCK = 0x756E64657273
 BUSY_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
+IDLE = 30_000
+"""Milliseconds after which the server ends a transaction in which nothing happens."""
 
 Result = TypeVar("Result")
 Work = Callable[[Connection], Result]
@@ -175,6 +177,8 @@ class _Postgres:
     async def _run(self, work: Work[Result], writes: bool) -> Result:
         async with self._engine.begin() as connection:
             if writes:
+                # A replica that is cut off while it holds the lock must not keep the others out.
+                await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE}"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             return await connection.run_sync(work)
 

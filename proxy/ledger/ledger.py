@@ -37,7 +37,8 @@ from proxy.ledger.hide import hide_again
 from proxy.ledger.migrations import LedgerTooNew
 from proxy.ledger.prune import prune
 from proxy.ledger.write import Applied, Flush, apply_batch
-from proxy.shadow.evidence import Conditions
+from proxy.shadow.evidence import CONCLUSIVE, Conditions
+from proxy.shadow.freshness import Freshness
 from proxy.shadow.redaction.secrets import Redaction
 
 INTERVAL = 5.0
@@ -106,6 +107,7 @@ class Ledger:
         self._hidden: Redaction | None = None
         self._problem = ""
         self._shed: Counter[str] = Counter()
+        self._freshness = Freshness()
         self._turn = asyncio.Lock()
         self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
@@ -138,8 +140,7 @@ class Ledger:
         batch = self._batch
         match event:
             case Judged():
-                conditions = self._find_conditions(event.table, event.upstream_version)
-                batch.add_verdict(event, conditions, self._wall_clock())
+                self._count_verdict(event)
             case Served():
                 batch.add_traffic(event.table, "reads" if event.read else "writes", event.answered_by)
             case Skipped():
@@ -155,6 +156,14 @@ class Ledger:
                 batch.add_change(event, self._wall_clock())
             case _:
                 pass
+
+    def _count_verdict(self, event: Judged) -> None:
+        now = self._wall_clock()
+        conditions = self._find_conditions(event.table, event.upstream_version)
+        # That what matched before does not match now is news.
+        asked = (event.request_line, event.shape, event.role, event.verdict == "mismatch")
+        fresh = event.verdict in CONCLUSIVE and self._freshness.note(asked, now)
+        self._batch.add_verdict(event, conditions, now, fresh=fresh)
 
     async def keep(self) -> None:
         """Write what was gathered until cancelled, less often while the ledger is down."""

@@ -31,7 +31,8 @@ _FIRST: Step = (
     " match_count BIGINT NOT NULL, equivalent_count BIGINT NOT NULL, indeterminate_count BIGINT NOT NULL,"
     " mismatch_count BIGINT NOT NULL, race_count BIGINT NOT NULL, inconclusive_count BIGINT NOT NULL,"
     " volatile_count BIGINT NOT NULL, unsupported_count BIGINT NOT NULL, failed_count BIGINT NOT NULL,"
-    " pairs BIGINT NOT NULL, log_ratios DOUBLE PRECISION NOT NULL,"
+    " fresh BIGINT NOT NULL, fresh_mismatches BIGINT NOT NULL, pairs BIGINT NOT NULL,"
+    " log_ratios DOUBLE PRECISION NOT NULL,"
     " log_ratio_squares DOUBLE PRECISION NOT NULL, upstream_seconds DOUBLE PRECISION NOT NULL,"
     " engine_seconds DOUBLE PRECISION NOT NULL, first_seen DOUBLE PRECISION NOT NULL,"
     " last_seen DOUBLE PRECISION NOT NULL, detail TEXT NOT NULL)",

@@ -169,6 +169,8 @@ def _to_evidence(row: Row[Any]) -> tuple[EvidenceKey, Evidence]:
     verdicts = Counter({verdict: found[f"{verdict}_count"] for verdict in VERDICTS})
     return key, Evidence(
         +verdicts,
+        row.fresh,
+        row.fresh_mismatches,
         row.pairs,
         row.log_ratios,
         row.log_ratio_squares,

@@ -78,6 +78,8 @@ def _show_evidence(evidence: Evidence) -> Document:
     return {
         "compared": evidence.reads,
         "verdicts": {verdict: evidence.verdicts[verdict] for verdict in VERDICTS},
+        "fresh": evidence.fresh,
+        "fresh_mismatches": evidence.fresh_mismatches,
         "latency_ratio": None if ratio is None else {"pairs": evidence.pairs, **asdict(ratio)},
         "first_seen": evidence.first_seen if evidence.reads else None,
         "last_seen": evidence.last_seen if evidence.reads else None,

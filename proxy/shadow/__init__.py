@@ -3,7 +3,7 @@
 names, subject, policy     which table a request is for, and what its rule says
 shape, query               a request with its literal values taken out
 scrub, redaction/          secrets taken out of whatever is shown or kept
-evidence                   what is counted of a shape, and on what it depends
+evidence, freshness        what is counted of a shape, on what it depends, and what says something new
 compare, order             two answers to a verdict
 tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
 """

@@ -17,6 +17,9 @@ BOTH_ANSWERED: frozenset[Verdict] = frozenset(
 )
 """Verdicts that come with two answers and so with a pair of times."""
 
+CONCLUSIVE: frozenset[Verdict] = frozenset({"match", "equivalent", "mismatch"})
+"""Verdicts that say whether the sides agree; the others are no evidence either way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
@@ -49,11 +52,14 @@ class EvidenceKey:
 class Evidence:
     """The counts of one key. Times are seconds since 1970; ``detail`` is the newest that was told.
 
-    The sums are over ``pairs`` reads that both sides answered, of the natural logarithm of engine's by
-    upstream's time, and of its square.
+    ``fresh`` are the reads with a conclusive verdict of which the like was not judged shortly before, and
+    ``fresh_mismatches`` those of them that are mismatches. The sums are over ``pairs`` reads that both sides
+    answered, of the natural logarithm of engine's by upstream's time, and of its square.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
+    fresh: int = 0
+    fresh_mismatches: int = 0
     pairs: int = 0
     log_ratios: float = 0.0
     log_ratio_squares: float = 0.0
@@ -69,10 +75,20 @@ class Evidence:
         return self.verdicts.total()
 
     def add(
-        self, verdict: Verdict, upstream_seconds: float, engine_seconds: float, detail: str, now: float
+        self,
+        verdict: Verdict,
+        upstream_seconds: float,
+        engine_seconds: float,
+        detail: str,
+        now: float,
+        *,
+        fresh: bool,
     ) -> None:
         """Count one verdict, given at ``now``."""
         self.verdicts[verdict] += 1
+        if fresh:
+            self.fresh += 1
+            self.fresh_mismatches += verdict == "mismatch"
         self.first_seen, self.last_seen = min(self.first_seen, now), max(self.last_seen, now)
         self.detail = detail or self.detail
         if verdict in BOTH_ANSWERED and upstream_seconds > 0 and engine_seconds > 0:
@@ -86,6 +102,8 @@ class Evidence:
     def merge(self, other: "Evidence") -> None:
         """Count what ``other`` has counted as well."""
         self.verdicts.update(other.verdicts)
+        self.fresh += other.fresh
+        self.fresh_mismatches += other.fresh_mismatches
         self.pairs += other.pairs
         self.log_ratios += other.log_ratios
         self.log_ratio_squares += other.log_ratio_squares

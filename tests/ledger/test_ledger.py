@@ -1,6 +1,7 @@
 """Evidence goes into the ledger, adds up, and stays in bounds, on both kinds of database."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -57,6 +58,19 @@ async def test_flushes_add_up_and_keep_first_and_last(make_scene: MakeScene) -> 
     assert evidence.pairs == 2
     assert evidence.log_ratios == pytest.approx(math.log(2) + math.log(0.5))
     assert evidence.log_ratio_squares == pytest.approx(2 * math.log(2) ** 2)
+
+
+async def test_a_read_that_repeats_another_is_no_fresh_evidence(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    one, other = (judged(request_line=f"GET /storage?uid=eq.{number}") for number in range(2))
+    await scene.flush(one, one, one, other, replace(one, role="editor"), replace(one, verdict="mismatch"))
+    scene.now += 30
+    await scene.flush(one, replace(judged("race"), request_line="GET /storage?uid=eq.7"))
+    scene.now += 200
+    await scene.flush(replace(one, verdict="mismatch"))
+    found = {key.role: evidence for key, evidence in await scene.read(list_evidence)}
+    counts = {role: (each.reads, each.fresh, each.fresh_mismatches) for role, each in found.items()}
+    assert counts == {"anon": (8, 4, 2), "editor": (1, 1, 0)}
 
 
 async def test_replicas_add_up(make_scene: MakeScene) -> None:
