@@ -18,7 +18,7 @@ from proxy.shadow.evidence import digest
 from proxy.shadow.redaction.exchange import redact_exchange
 from proxy.shadow.redaction.secrets import Redaction
 
-AT_ONCE = 100
+AT_ONCE = 30
 """Examples that are looked at in one transaction."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.events import Judged, LedgerKind, MismatchOpened
-from proxy.ledger.batch import EXAMPLES_KEPT, Batch, Occurrences, Shed, clean
+from proxy.ledger.batch import EXAMPLES_KEPT, Batch, Occurrences, Shed, clean, measure
 from proxy.ledger.bounds import Bounds
 from proxy.ledger.documents import render, show_answer, show_differences, show_request
 from proxy.ledger.hide import name_redaction
@@ -193,6 +193,8 @@ def _add_mismatches(
         return
     signatures = connection.scalar(select(func.count()).select_from(SIGNATURES)) or 0
     room = bounds.example_bytes - (connection.scalar(select(func.sum(EXAMPLES.c.size))) or 0)
+    # Taking secrets out of large answers is work for the interpreter, of which a flush may do only so much.
+    room = min(room, bounds.flush_bytes)
     for (table, signature), found in sorted(batch.mismatches.items(), key=lambda item: item[0]):
         name = find_id(table, signature)
         row = connection.execute(select(SIGNATURES).where(SIGNATURES.c.id == name)).one_or_none()
@@ -256,12 +258,13 @@ def _add_examples(
     slots = range(held or 0, EXAMPLES_KEPT)
     left_out = used = 0
     for slot, (seen, event) in zip(slots, found.examples, strict=False):
-        row = _example_row(event, redaction)
-        size = sum(len(row[part]) for part in ("request", "upstream", "engine", "differences"))
-        if used + size > room:
+        cost = measure(event)
+        if used + cost > room:
             left_out += 1
             continue
-        used += size
+        row = _example_row(event, redaction)
+        size = sum(len(row[part]) for part in ("request", "upstream", "engine", "differences"))
+        used += max(cost, size)
         where = {"signature_id": name, "slot": slot, "seen_at": seen, "size": size}
         connection.execute(EXAMPLES.insert(), {**row, **where})
     return left_out, used

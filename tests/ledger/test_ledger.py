@@ -29,11 +29,11 @@ from proxy.ledger.read import (
 )
 from proxy.ledger.report import report_evidence
 from proxy.ledger.write import OVERFLOW
-from proxy.messages import Request
+from proxy.messages import Answer, Request
 from proxy.shadow.evidence import Conditions
 from proxy.shadow.redaction.secrets import Redaction
 from tests.ledger.conftest import MakeScene
-from tests.ledger.support import judged, mismatch
+from tests.ledger.support import JSON, judged, mismatch
 
 
 async def test_evidence_is_counted_by_shape_role_and_class_of_answer(make_scene: MakeScene) -> None:
@@ -215,6 +215,21 @@ async def test_signatures_and_examples_beyond_the_bounds_are_shed_and_counted(ma
     shed = {event.kind: event.count for event in scene.events if isinstance(event, LedgerShed)}
     assert shed == {"mismatch": 2, "example": 1}
     assert scene.ledger.condition.shed == shed
+
+
+async def test_a_flush_takes_secrets_out_of_so_much_and_no_more(make_scene: MakeScene) -> None:
+    large = Answer(200, JSON, b'[{"uri":"%b"}]' % (b"x" * 100_000))
+    scene = make_scene()
+    await scene.flush(*[mismatch(f"kind {number}", upstream=large) for number in range(20)])
+    kept = [
+        len(await scene.read(partial(list_examples, signature_id=one.id)))
+        for one in await scene.read(list_signatures)
+    ]
+    assert 3 < sum(kept) < 7
+    assert scene.ledger.condition.shed == {"example": 20 - sum(kept)}
+    await scene.flush(*[mismatch(f"kind {number}") for number in range(20)])
+    for one in await scene.read(list_signatures):
+        assert await scene.read(partial(list_examples, signature_id=one.id))
 
 
 async def test_what_memory_has_no_room_for_is_shed_and_counted(make_scene: MakeScene) -> None:

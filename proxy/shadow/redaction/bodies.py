@@ -14,7 +14,7 @@ from proxy.shadow.redaction.target import redact_target, sweep_target
 from proxy.shadow.scrub import HIDDEN
 from proxy.shadow.tokens import Token, read_tokens
 
-LARGEST = 256 * 1024
+LARGEST = 128 * 1024
 """Bytes of a body that are looked through; of a larger one nothing is kept."""
 
 _CELL = re.compile(rb'(?:^|,)("(?:[^"]|"")*"|[^",]*)', re.DOTALL)
@@ -34,6 +34,8 @@ def redact_body(body: bytes, media_type: bytes, redaction: Redaction, found: Fou
     kind = media_type.partition(b";")[0].strip().lower()
     try:
         if kind.endswith((b"/json", b"+json")):
+            if _is_plain(body, redaction):
+                return body
             value = read_tokens(body)
             redacted = _redact_json(value, redaction, found)
             return body if redacted == value else render_json(redacted)
@@ -54,6 +56,8 @@ def sweep_body(body: bytes, media_type: bytes, found: Found) -> bytes:
     kind = media_type.partition(b";")[0].strip().lower()
     try:
         if kind.endswith((b"/json", b"+json")):
+            if b"\\" not in body and found.sweep(body.decode()) == body.decode():
+                return body
             value = read_tokens(body)
             sweep = found.sweeper("\n".join(_texts(value)))
             swept = _sweep_json(value, sweep, found.values)
@@ -64,6 +68,11 @@ def sweep_body(body: bytes, media_type: bytes, found: Found) -> bytes:
         pass
     text = body.decode("utf-8", "surrogateescape")
     return found.sweep(text).encode("utf-8", "surrogateescape")
+
+
+def _is_plain(body: bytes, redaction: Redaction) -> bool:
+    """Whether no hidden name stands in JSON text, which then need not be read; escapes may spell one."""
+    return b"\\" not in body and not redaction.is_named_in(body.decode())
 
 
 def render_json(value: Token) -> bytes:

@@ -13,6 +13,9 @@ SHORTEST = 4
 MOST = 10_000
 """How many hidden values are looked for elsewhere; who has more keeps nothing of what may hold them."""
 
+MANY = 50
+"""From so many hidden values on, they are looked for in two steps."""
+
 HARMLESS = frozenset({"null", "true", "false", "unknown", "not_null"})
 """Words of the dialect that stand where values do."""
 
@@ -105,4 +108,9 @@ def _keep(text: str) -> str:
 
 def _find_present(values: Set[str], text: str) -> list[str]:
     """Those of ``values`` that occur in ``text``, the longest first, so that no part of one is left over."""
-    return sorted((value for value in values if value in text), key=lambda value: (-len(value), value))
+    candidates: Iterable[str] = values
+    if len(values) > MANY:
+        # Most values occur nowhere else, and that is seen sooner by their pieces than by looking for each.
+        pieces = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)}
+        candidates = [value for value in values if value[:SHORTEST] in pieces and value[-SHORTEST:] in pieces]
+    return sorted((value for value in candidates if value in text), key=lambda value: (-len(value), value))

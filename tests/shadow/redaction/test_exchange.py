@@ -183,6 +183,21 @@ def test_what_holds_no_secret_keeps_its_bytes(answer: Answer) -> None:
     assert (kept.askable, kept.whole) == (True, True)
 
 
+@pytest.mark.parametrize("count", [3, 500])
+def test_many_values_are_found_elsewhere_as_few_are(count: int) -> None:
+    secrets = [f"s3cret-{number:04}" for number in range(count)]
+    rows: list[Any] = [{"config": secret} for secret in secrets]
+    rows += [{"note": f"about {secret} and more", "x": secret} for secret in secrets[::2]]
+    body = json.dumps(rows).encode()
+    kept = redact_exchange(COLUMN, ask(), [Answer(200, JSON, body), Answer(200, CSV, b"a\n" + body)])
+    assert "s3cret" not in told(kept)
+
+
+def test_a_name_that_is_spelt_with_escapes_is_hidden() -> None:
+    body = b'[{"\\u0063onfig":"s3cret-value","pass\\u0077ord":"other-s3cret"}]'
+    assert "s3cret" not in told(redact_exchange(COLUMN, ask(), [Answer(200, JSON, body)]))
+
+
 def test_only_values_are_hidden_and_the_rest_stays_readable() -> None:
     body = b'[{"uid":1.10,"config":{"key":"s3cret"},"uri":"a"},{"uid":2,"config":null}]'
     request = ask(
@@ -287,7 +302,7 @@ def test_a_body_is_looked_at_under_its_coding() -> None:
 def test_a_large_body_is_left_out_and_many_values_too() -> None:
     large = Answer(200, JSON, json.dumps([{"uri": "x" * 300_000}]).encode())
     assert redact_exchange(COLUMN, ask(), [large]).answers[0].body == b"***"
-    many = Answer(200, JSON, b"[%b]" % b",".join(b'{"config":"v%05d"}' % number for number in range(12_000)))
+    many = Answer(200, JSON, b'{"config":[%b]}' % b",".join(b'"v%05d"' % number for number in range(12_000)))
     kept = redact_exchange(COLUMN, ask(), [many], [Difference("body", "$[0]", "v00001", "v00002")])
     assert (kept.answers[0].body, kept.differences[0].upstream) == (b"***", "***")
 
