@@ -318,6 +318,30 @@ def test_what_looks_like_a_secret_is_hidden_anywhere(text: str) -> None:
     assert TOKEN not in told(kept)
 
 
+def test_what_a_filter_hides_is_hidden_in_the_answer_too() -> None:
+    request = ask("config=eq.s3cret-value&uid=in.(1,2)&and=(config.in.(other-s3cret,b),uid.gt.1)")
+    body = b'[{"uid":1,"note":"s3cret-value"},{"uid":2,"note":"it is other-s3cret"}]'
+    kept = redact_exchange(COLUMN, request, [Answer(200, JSON, body)])
+    assert kept.answers[0].body == b'[{"uid":1,"note":"***"},{"uid":2,"note":"it is ***"}]'
+
+
+@pytest.mark.parametrize(
+    "text", ['"uses s3cret-val…', "…ret-value and more", '{"a":"s3cret-v', '["s3cret-value"]', "@12 s3cre"]
+)
+def test_an_excerpt_that_may_hold_a_part_of_a_hidden_value_is_hidden(text: str) -> None:
+    body = b'[{"config":"s3cret-value","note":"uses s3cret-value and more"}]'
+    path = "@12" if text.startswith("@") else "$[0].note"
+    kept = redact_exchange(COLUMN, ask(), [Answer(200, JSON, body)], [Difference("body", path, text, '"b"')])
+    assert kept.differences == (Difference("body", path, "***", "***"),)
+
+
+def test_nothing_is_shown_of_bodies_that_were_hidden_whole() -> None:
+    answer = Answer(200, ((b"Content-Type", b"text/plain"),), b"s3cret-value")
+    difference = Difference("body", "$[0].note", '"s3cret-value"', '"b"')
+    kept = redact_exchange(COLUMN, ask("select=config"), [answer, answer], [difference])
+    assert kept.differences == (Difference("body", "$[0].note", "***", "***"),)
+
+
 def test_form_bodies_and_json_arguments_are_redacted() -> None:
     form = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
     kept = redact_exchange(COLUMN, ask(body=b"uid=1&config=s3cret&note=s3cret", headers=form)).request
