@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, func, select, update
 
 from proxy.events import Difference
 from proxy.ledger.documents import read_answer, read_differences, read_request
@@ -94,6 +94,39 @@ def list_evidence(connection: Connection, table: str | None = None) -> list[tupl
     if table is not None:
         statement = statement.where(EVIDENCE.c.table_name == table)
     return [_to_evidence(row) for row in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class TableEvidence:
+    """What was counted of one table in one epoch, over all its shapes."""
+
+    table: str
+    epoch: str
+    shapes: int
+    evidence: Evidence
+
+
+def sum_evidence(connection: Connection) -> list[TableEvidence]:
+    """The sums over the shapes of each table and epoch; what was told of single reads is left out."""
+    summed = [column for column in EVIDENCE.c if column.type.python_type in (int, float)]
+    sums = [_aggregate(column).label(column.name) for column in summed]
+    groups = EVIDENCE.c.table_name, EVIDENCE.c.epoch
+    statement = select(*groups, func.count().label("shapes"), *sums).group_by(*groups).order_by(*groups)
+    found = []
+    for row in connection.execute(statement):
+        # PostgreSQL adds whole numbers up to a decimal one.
+        values = {column.name: column.type.python_type(row._mapping[column.name]) for column in summed}
+        evidence = Evidence(
+            +Counter({verdict: values.pop(f"{verdict}_count") for verdict in VERDICTS}), **values
+        )
+        found.append(TableEvidence(row.table_name, row.epoch, row.shapes, evidence))
+    return found
+
+
+def _aggregate(column: Column[Any]) -> ColumnElement[Any]:
+    if column.name == "first_seen":
+        return func.min(column)
+    return func.max(column) if column.name == "last_seen" else func.sum(column)
 
 
 def list_epochs(connection: Connection) -> list[Epoch]:

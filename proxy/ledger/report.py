@@ -1,6 +1,6 @@
 """What the ledger knows, as JSON values: the same for the admin port and for the command line."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
@@ -14,10 +14,10 @@ from proxy.ledger.read import (
     find_signatures,
     list_changes,
     list_epochs,
-    list_evidence,
     list_examples,
     list_signatures,
     list_traffic,
+    sum_evidence,
 )
 from proxy.ledger.tables import VERDICTS
 from proxy.shadow.evidence import Evidence, find_latency_ratio
@@ -46,12 +46,11 @@ def report_mismatch(connection: Connection, prefix: str) -> list[Document]:
 def report_evidence(connection: Connection) -> Document:
     """The evidence of each table in its newest epoch, what became of its requests, and what changed."""
     newest = {epoch.table: epoch.conditions for epoch in list_epochs(connection)}
-    sums: defaultdict[str, Evidence] = defaultdict(Evidence)
-    shapes: Counter[str] = Counter()
-    for key, evidence in list_evidence(connection):
-        if key.table in newest and key.epoch == newest[key.table].epoch:
-            sums[key.table].merge(evidence)
-            shapes[key.table] += 1
+    sums = {
+        one.table: one
+        for one in sum_evidence(connection)
+        if one.table in newest and one.epoch == newest[one.table].epoch
+    }
     traffic: defaultdict[str, Document] = defaultdict(dict)
     for one in list_traffic(connection):
         traffic[one.table].setdefault(one.kind, {})[one.reason] = one.count
@@ -61,8 +60,8 @@ def report_evidence(connection: Connection) -> Document:
         "tables": [
             {
                 "table": table,
-                **_show_evidence(sums[table]),
-                "shapes": shapes[table],
+                **_show_evidence(sums[table].evidence if table in sums else Evidence()),
+                "shapes": sums[table].shapes if table in sums else 0,
                 "open_mismatches": opened.get(table, 0),
                 "traffic": traffic[table],
                 "conditions": asdict(newest[table]) if table in newest else None,

@@ -26,11 +26,12 @@ from proxy.ledger.read import (
     list_examples,
     list_signatures,
     list_traffic,
+    sum_evidence,
 )
 from proxy.ledger.report import report_evidence
 from proxy.ledger.write import OVERFLOW
 from proxy.messages import Answer, Request
-from proxy.shadow.evidence import Conditions
+from proxy.shadow.evidence import Conditions, Evidence
 from proxy.shadow.redaction.secrets import Redaction
 from tests.ledger.conftest import MakeScene
 from tests.ledger.support import JSON, judged, mismatch
@@ -284,3 +285,22 @@ async def test_what_is_old_is_forgotten_and_open_mismatches_are_not(make_scene: 
     assert [one.signature for one in await scene.read(list_signatures)] == ["open"]
     assert await scene.read(partial(list_examples, signature_id=signatures["closed"])) == []
     assert len(await scene.read(partial(list_examples, signature_id=signatures["open"]))) == 1
+
+
+async def test_the_sums_of_a_table_are_those_of_its_shapes(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    await scene.flush(*[judged(shape=f"GET storage?{number % 3}") for number in range(7)])
+    scene.now += 5
+    await scene.flush(judged("race", table="location"), judged("mismatch", shape="GET storage?1"))
+    shapes = await scene.read(list_evidence)
+    for one in await scene.read(sum_evidence):
+        merged = Evidence()
+        for key, evidence in shapes:
+            if key.table == one.table:
+                merged.merge(evidence)
+        assert one.evidence.verdicts == merged.verdicts
+        for name in ("fresh", "fresh_mismatches", "pairs", "first_seen", "last_seen"):
+            assert getattr(one.evidence, name) == getattr(merged, name)
+        for name in ("log_ratios", "log_ratio_squares", "upstream_seconds", "engine_seconds"):
+            assert getattr(one.evidence, name) == pytest.approx(getattr(merged, name))
+        assert one.shapes == sum(key.table == one.table for key, _ in shapes)
