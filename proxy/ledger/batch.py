@@ -128,7 +128,7 @@ class Batch:
         found.count += 1
         found.last_seen, found.epoch = now, epoch
         found.aspects |= aspects
-        size = measure(event)
+        size = _measure(event)
         if len(found.examples) >= EXAMPLES_KEPT or size == 0:
             return
         if self.bytes + size > self.max_bytes:
@@ -143,7 +143,7 @@ def clean(text: str) -> str:
     return text[:MAX_TEXT].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
-def measure(event: Judged) -> int:
+def _measure(event: Judged) -> int:
     """What keeping the messages of ``event`` costs in memory; 0 if it has none."""
     request, upstream, engine = event.request, event.upstream, event.engine
     if request is None or upstream is None or engine is None:

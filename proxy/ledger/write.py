@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.events import Judged, LedgerKind, MismatchOpened
-from proxy.ledger.batch import EXAMPLES_KEPT, Batch, Occurrences, Shed, clean, measure
+from proxy.ledger.batch import EXAMPLES_KEPT, Batch, Occurrences, Shed, clean
 from proxy.ledger.bounds import Bounds
 from proxy.ledger.documents import render, show_answer, show_differences, show_request
 from proxy.ledger.hide import name_redaction
@@ -29,6 +29,7 @@ from proxy.ledger.tables import (
     VERDICTS,
 )
 from proxy.shadow.evidence import Evidence, EvidenceKey, digest
+from proxy.shadow.redaction.bodies import LARGEST
 from proxy.shadow.redaction.exchange import redact_exchange
 from proxy.shadow.redaction.secrets import Redaction
 from proxy.shadow.scrub import scrub
@@ -258,7 +259,7 @@ def _add_examples(
     slots = range(held or 0, EXAMPLES_KEPT)
     left_out = used = 0
     for slot, (seen, event) in zip(slots, found.examples, strict=False):
-        cost = measure(event)
+        cost = _estimate(event)
         if used + cost > room:
             left_out += 1
             continue
@@ -268,6 +269,13 @@ def _add_examples(
         where = {"signature_id": name, "slot": slot, "seen_at": seen, "size": size}
         connection.execute(EXAMPLES.insert(), {**row, **where})
     return left_out, used
+
+
+def _estimate(event: Judged) -> int:
+    """The bytes that have to be looked through for secrets; a body that is too large for that is left out."""
+    messages = (event.request, event.upstream, event.engine)
+    sizes = [len(message.body) for message in messages if message is not None]
+    return sum(size for size in sizes if size <= LARGEST)
 
 
 def _example_row(event: Judged, redaction: Redaction) -> dict[str, Any]:

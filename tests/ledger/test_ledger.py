@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from proxy.events import (
+    Difference,
     FellBack,
     LedgerShed,
     MismatchOpened,
@@ -231,6 +232,18 @@ async def test_a_flush_takes_secrets_out_of_so_much_and_no_more(make_scene: Make
     await scene.flush(*[mismatch(f"kind {number}") for number in range(20)])
     for one in await scene.read(list_signatures):
         assert await scene.read(partial(list_examples, signature_id=one.id))
+
+
+async def test_of_answers_that_are_too_large_the_differences_are_kept(make_scene: MakeScene) -> None:
+    large = Answer(200, JSON, b'[{"uri":"%b"}]' % (b"x" * 2_000_000))
+    scene = make_scene()
+    await scene.flush(
+        mismatch(upstream=large, engine=large, differences=(Difference("status", "", "200", "500"),))
+    )
+    (signature,) = await scene.read(list_signatures)
+    (example,) = await scene.read(partial(list_examples, signature_id=signature.id))
+    assert (example.upstream.body, example.engine.body) == (b"***", b"***")
+    assert example.differences == (status,)
 
 
 async def test_what_memory_has_no_room_for_is_shed_and_counted(make_scene: MakeScene) -> None:
