@@ -14,6 +14,9 @@ Headers: TypeAlias = tuple[Header, ...]
 READ_METHODS = frozenset({"GET", "HEAD"})
 """Methods that read whatever they are aimed at (RFC 9110, section 9.2.1)."""
 
+WRITE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""Methods by which PostgREST writes; a POST to a function that only reads does not (reference 6.1)."""
+
 
 def find_headers(headers: Iterable[Header], name: bytes) -> list[bytes]:
     """Every value of the header ``name`` (lower case), in order."""

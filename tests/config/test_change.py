@@ -2,7 +2,16 @@
 
 from dataclasses import fields, replace
 
-from proxy.config import Address, Config, EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+from proxy.config import (
+    Address,
+    Config,
+    EngineConfig,
+    Limits,
+    RehearsalConfig,
+    Rule,
+    ShadowConfig,
+    UpstreamConfig,
+)
 from proxy.config.change import merge_change
 
 RUNNING = Config(upstream=UpstreamConfig("http://a:1"), tables={"storage": Rule()})
@@ -68,6 +77,7 @@ def test_every_part_of_the_configuration_is_either_taken_or_named() -> None:
         {"x": Rule()},
         {"x": Rule()},
         ShadowConfig(1, 1, 1, 1, 1),
+        RehearsalConfig(1, 1, 1, 1, 1),
         Limits(1, 1, 1, 1),
     )
     config, waiting = merge_change(RUNNING, wanted)
