@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from proxy.config import EngineConfig
+from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSnapshot:
-    """The engine's options and the schema cache that goes with them."""
+    """The engine's options and the schema cache that goes with them, and what writes reach as far as known."""
 
     options: EngineConfig
     schema: Schema
+    reach: Reach = Reach()

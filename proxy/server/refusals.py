@@ -4,7 +4,7 @@ Where PostgREST has a code for the situation, clients meet that code: they know 
 a proxy can say carries ``PROXY`` and the status.
 """
 
-from proxy.errors import ApiError
+from proxy.errors import ApiError, OutcomeUnknown
 from proxy.server.heads import BadMessage, UnknownCoding, UnknownVersion
 
 
@@ -64,6 +64,15 @@ def bad_request(fault: BadMessage) -> Refusal:
     if isinstance(fault, UnknownCoding):
         return _own(501, "Transfer coding not supported", str(fault))
     return _own(400, "Malformed request", str(fault))
+
+
+def upstream_lost(timed_out: bool) -> ApiError:
+    """The upstream got a write and gave no answer, so that nobody knows whether it was done.
+
+    There is no ``Retry-After``, and no 503: whoever repeats by itself what that answers would do it twice.
+    """
+    lost = OutcomeUnknown().error
+    return ApiError(504 if timed_out else 502, lost.code, lost.message, lost.details, lost.hint)
 
 
 def _own(status: int, message: str, details: str | None = None) -> Refusal:
