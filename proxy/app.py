@@ -18,8 +18,12 @@ from proxy.config.reader import ConfigFile, read_config
 from proxy.database.alone import answer_alone
 from proxy.database.answer import answer
 from proxy.database.connection import Database
+from proxy.database.reach import load_reach
+from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
-from proxy.events import ConfigReloaded, Event, SchemaLoaded
+from proxy.engine.sql.session import Rehearsal
+from proxy.errors import ApiError
+from proxy.events import ConfigReloaded, Crashed, Emit, Event, RehearsalRefused, SchemaLoaded
 from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health, can_connect
@@ -32,10 +36,12 @@ from proxy.operate.tally import Tally
 from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
 from proxy.server.mirror import Mirror
+from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
-from proxy.server.schema_cache import LoadSchema, SchemaCache
+from proxy.server.schema_cache import LoadReach, LoadSchema, SchemaCache
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.upstream import Upstream
+from proxy.server.writes import Writes
 from proxy.shadow.policy import Names, TableModes, list_modes
 
 
@@ -49,25 +55,44 @@ def parse_config(content: bytes, path: Path, environ: Mapping[str, str] = os.env
     return read_config(content, str(path), environ, read_named)
 
 
-def asking(database: Database, *, alone: bool = False) -> AskEngine:
-    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer."""
+def asking(database: Database, *, alone: bool = False, rehearse: bool = False) -> AskEngine:
+    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer.
+
+    ``rehearse``: whatever is asked for is undone, within the limits of the configuration.
+    """
 
     async def ask(request: Request, snapshot: Snapshot) -> Answer:
         if alone:
             return await answer_alone(request, snapshot.config.engine, snapshot.engine, database)
         assert snapshot.engine is not None
-        return await answer(request, snapshot.engine, database)
+        limits = snapshot.config.rehearsal
+        rehearsal = Rehearsal(limits.lock_timeout, limits.statement_timeout) if rehearse else None
+        return await answer(request, snapshot.engine, database, rehearsal=rehearsal)
 
     return ask
 
 
-def loading(serving: Database, mirroring: Database) -> LoadSchema:
-    """What reads the schema cache through ``serving``, and has both forget the catalog as it was."""
+def loading(serving: Database, *others: Database) -> LoadSchema:
+    """What reads the schema cache through ``serving``, and has all forget the catalog as it was."""
 
     async def load(options: EngineConfig) -> Schema:
         schema = await serving.load_schema(options)
-        await mirroring.flush()
+        for database in others:
+            await database.flush()
         return schema
+
+    return load
+
+
+def reaching(database: Database, emit: Emit) -> LoadReach:
+    """What reads from ``database`` how far writes reach; nothing is known where PostgreSQL does not tell."""
+
+    async def load() -> Reach:
+        try:
+            return await database.run(load_reach)
+        except ApiError as error:
+            emit(Crashed("reach", error.code))
+            return Reach()
 
     return load
 
@@ -85,6 +110,7 @@ class Proxy:
         self._content = content
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._refused: Mapping[str, tuple[str, ...]] = {}
         self.state = State(Snapshot(config, Names(), None))
         self.tally = Tally()
         self.recent = Recent()
@@ -123,15 +149,29 @@ class Proxy:
         alone = config.upstream is None
         serving = self._database(config.engine.db_pool, "understudy")
         mirroring = self._database(config.shadow.concurrency, "understudy mirror", read_only=True)
+        rehearsing = self._database(config.rehearsal.concurrency, "understudy rehearsal")
         self.schema_cache = SchemaCache(
-            self.state, loading(serving, mirroring), self.emit, clock=time.monotonic, forgetful=alone
+            self.state,
+            loading(serving, mirroring, rehearsing),
+            self.emit,
+            clock=time.monotonic,
+            forgetful=alone,
+            load_reach=reaching(serving, self.emit),
         )
         upstream = None if config.upstream is None else Upstream(config.upstream, time.monotonic)
         if upstream is not None:
             self._stack.push_async_callback(upstream.close)
-        mirror = Mirror(asking(mirroring), self.emit, concurrency=config.shadow.concurrency)
+        writes = Writes(time.monotonic)
+        mirror = Mirror(asking(mirroring), self.emit, concurrency=config.shadow.concurrency, writes=writes)
         mirror.open()
         self._stack.push_async_callback(mirror.close)
+        rehearsals = Rehearsals(
+            asking(rehearsing, rehearse=True),
+            self.emit,
+            concurrency=config.rehearsal.concurrency,
+            clock=time.monotonic,
+        )
+        self._stack.push_async_callback(rehearsals.close)
         self.metrics.watch_queue(mirror)
         self.metrics.watch_pool(lambda: serving.connections)
         self.admin_port = await self._listen_admin()
@@ -140,6 +180,8 @@ class Proxy:
             upstream,
             asking(serving, alone=alone),
             mirror,
+            rehearsals,
+            writes,
             self.emit,
             time.monotonic,
             lambda: random.uniform(0, 100),
@@ -198,7 +240,12 @@ class Proxy:
 
     def _show_modes(self, event: Event) -> None:
         if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
-            self.metrics.set_tables(self._list_modes())
+            modes = self._list_modes()
+            self.metrics.set_tables(modes)
+            refused = {table.table: table.hazards for table in modes if table.hazards}
+            for table, hazards in refused.items() - self._refused.items():
+                self.emit(RehearsalRefused(table, hazards))
+            self._refused = refused
 
     async def _examine(self) -> Condition:
         config = self.state.current.config

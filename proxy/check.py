@@ -1,22 +1,29 @@
 """``understudy check``: does the configuration hold against both sides, and what would each table do?"""
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from proxy.config import Config
 from proxy.config.names import check_names
 from proxy.config.reader import ConfigFile
 from proxy.database.connection import Database
+from proxy.database.reach import load_reach
 from proxy.errors import ApiError, EngineDown
 from proxy.operate.health import can_connect
 from proxy.server.schema_cache import make_names
-from proxy.shadow.policy import Names, list_modes
+from proxy.shadow.policy import Names, TableModes, list_modes
 
 
 async def report(file: ConfigFile, console: Console | None = None) -> int:
-    """Print the findings. Exit code 0: all is well, 1: a side cannot be reached, 2: names do not exist."""
+    """Print the findings.
+
+    Exit code 0: all is well; 1: a side cannot be reached, or writes are to be rehearsed that must not be;
+    2: names do not exist.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
     config = file.config
     reached = await _check_upstream(config, console)
@@ -28,8 +35,16 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
         console.print(f"[red]{problem}[/red]", markup=True)
     if problems:
         return 2
-    console.print(_tabulate(config, names))
-    return 0 if reached else 1
+    modes = list_modes(config, names)
+    console.print(_tabulate(modes))
+    refused = [table for table in modes if table.hazards]
+    for table in refused:
+        console.print(
+            f"[red]{escape(table.table)}: writes are not rehearsed but passed to the upstream[/red]"
+        )
+        for hazard in table.hazards:
+            console.print(f"  {escape(hazard)}")
+    return 0 if reached and not refused else 1
 
 
 async def _check_upstream(config: Config, console: Console) -> bool:
@@ -46,6 +61,7 @@ async def _load_names(config: Config, console: Console) -> Names | None:
     started = time.monotonic()
     try:
         schema = await database.load_schema(config.engine)
+        reach = await database.run(load_reach)
     except (ApiError, EngineDown) as error:
         console.print(f"database: NOT read: {error}")
         return None
@@ -53,11 +69,13 @@ async def _load_names(config: Config, console: Console) -> Names | None:
         await database.close()
     seconds = time.monotonic() - started
     console.print(f"database: {len(schema.relations)} relations, read in {seconds:.2f} s")
-    return make_names(schema, config.engine)
+    return make_names(schema, config.engine, reach)
 
 
-def _tabulate(config: Config, names: Names) -> Table:
+def _tabulate(modes: Sequence[TableModes]) -> Table:
     table = Table("table", "reads", "writes", title="what each table would do")
-    for modes in list_modes(config, names):
-        table.add_row(modes.table, modes.reads, modes.writes)
+    for row in modes:
+        table.add_row(
+            row.table, row.reads, f"{row.writes} (rehearse is refused)" if row.hazards else row.writes
+        )
     return table

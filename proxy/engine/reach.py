@@ -186,7 +186,8 @@ def _make_nodes(reach: Reach) -> dict[Place, _Node]:
             reasons.append(f"{who} is a foreign table")
         leads_to: set[Place] = {*relation.shares, *relation.cascades}
         leads_to |= {trigger.routine for trigger in relation.triggers}
-        nodes[qualified] = _Node(tuple(reasons), leads_to.union(*(node.leads_to for node in found)))
+        leads_to = leads_to.union(*(node.leads_to for node in found))
+        nodes[qualified] = _Node(tuple(reasons), frozenset(leads_to))
     return nodes
 
 

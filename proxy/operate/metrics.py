@@ -16,21 +16,26 @@ from proxy.events import (
     FellBack,
     Judged,
     ModeChanged,
+    OutcomeLost,
+    Rehearsed,
     SchemaLoaded,
     Served,
     Shed,
     SideAnswered,
     Skipped,
+    Unrehearsed,
 )
 from proxy.operate.families import (
     ASPECTS,
     FALLBACK_REASONS,
     POOL_STATES,
     READ_MODES,
+    REHEARSAL_VERDICTS,
     RESULTS,
     SHED_REASONS,
     SIDES,
     SKIP_REASONS,
+    UNREHEARSED_REASONS,
     VERDICTS,
     WATCHED_CODES,
     WRITE_MODES,
@@ -93,6 +98,7 @@ class Metrics:
                 self._add_table(table.table)
             self._show_mode(table.table, "reads", table.reads)
             self._show_mode(table.table, "writes", table.writes)
+            self._families.rehearsal_refused.labels(table.table).set(bool(table.hazards))
             self._expect_requests(table)
 
     def watch_queue(self, queue: Queue) -> None:
@@ -129,6 +135,12 @@ class Metrics:
                 families.skipped.labels(self._label(event.table), event.reason).inc()
             case Shed():
                 families.shed.labels(self._label(event.table), event.reason).inc()
+            case Rehearsed():
+                families.rehearsals.labels(self._label(event.table), event.verdict).inc()
+            case Unrehearsed():
+                families.unrehearsed.labels(self._label(event.table), event.reason).inc()
+            case OutcomeLost():
+                families.outcomes_lost.labels(self._label(event.table), event.side).inc()
             case FellBack():
                 families.fallbacks.labels(self._label(event.table), event.reason).inc()
             case ConfigReloaded():
@@ -182,6 +194,13 @@ class Metrics:
             families.skipped.labels(table, reason)
         for reason in SHED_REASONS:
             families.shed.labels(table, reason)
+        for verdict in REHEARSAL_VERDICTS:
+            families.rehearsals.labels(table, verdict)
+        for reason in UNREHEARSED_REASONS:
+            families.unrehearsed.labels(table, reason)
+        for side in SIDES:
+            families.outcomes_lost.labels(table, side)
+        families.rehearsal_refused.labels(table)
         for reason in FALLBACK_REASONS:
             families.fallbacks.labels(table, reason)
         for mode in READ_MODES:

@@ -4,7 +4,7 @@ Where PostgREST has a code for the situation, clients meet that code: they know 
 a proxy can say carries ``PROXY`` and the status.
 """
 
-from proxy.errors import ApiError, OutcomeUnknown
+from proxy.errors import ApiError
 from proxy.server.heads import BadMessage, UnknownCoding, UnknownVersion
 
 
@@ -71,8 +71,14 @@ def upstream_lost(timed_out: bool) -> ApiError:
 
     There is no ``Retry-After``, and no 503: whoever repeats by itself what that answers would do it twice.
     """
-    lost = OutcomeUnknown().error
-    return ApiError(504 if timed_out else 502, lost.code, lost.message, lost.details, lost.hint)
+    message = "The upstream gave no answer: whether it has done the write is unknown"
+    hint = "Look at the rows before you repeat the request."
+    return ApiError(504 if timed_out else 502, "08007", message, None, hint)
+
+
+def engine_timeout() -> ApiError:
+    """The engine took longer over a write than the upstream might have; what it began is undone."""
+    return ApiError(504, "PGRST003", "Timed out waiting for the engine; nothing was written.")
 
 
 def _own(status: int, message: str, details: str | None = None) -> Refusal:

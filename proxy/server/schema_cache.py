@@ -127,7 +127,7 @@ class SchemaCache:
 
 
 def make_names(schema: Schema, options: EngineConfig, reach: Reach) -> Names:
-    """The names of ``schema``, with whether every overload of a function only reads, and what writes reach."""
+    """The names of ``schema``, with the functions that only read, and what writes reach."""
     functions = {
         name: all(function.volatility != "volatile" for function in overloads)
         for name, overloads in schema.functions.items()

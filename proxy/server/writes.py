@@ -53,7 +53,7 @@ class Writes:
             self._ended |= dict.fromkeys(write.names, now)
 
     def overlapped(self, names: Touched, since: float, besides: Write | None = None) -> bool:
-        """Whether a write, ``besides`` the one given, may have changed ``names`` at any time after ``since``."""
+        """Whether a write, ``besides`` the one given, may have changed ``names`` since ``since``."""
         if any(write is not besides and _meet(write.names, names) for write in self._in_flight):
             return True
         if names is None:
@@ -69,7 +69,7 @@ def _meet(first: Touched, second: Touched) -> bool:
 
 
 def find_names(request: Request, snapshot: Snapshot) -> Touched:
-    """The relations that ``request`` reads or writes, with those whose rows are theirs or change with them."""
+    """The relations that ``request`` reads or writes, with all whose rows are theirs or change with them."""
     subject = find_subject(request, snapshot.names, snapshot.config.engine.db_root_spec)
     if subject is None:
         return frozenset()
