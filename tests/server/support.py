@@ -245,8 +245,7 @@ async def front_door(
     """A front door, open on a free port; ``parts`` are given to ``Handler``."""
     loop = asyncio.get_running_loop()
     upstream = None if config.upstream is None else Upstream(config.upstream, loop.time)
-    state = State(Snapshot(config, names, engine))
-    stack = Stack(0, state, upstream, KeepingMirror(), Writes(loop.time), [])
+    state, mirror, writes = State(Snapshot(config, names, engine)), KeepingMirror(), Writes(loop.time)
     notices: set[asyncio.Task[None]] = set()
 
     async def notify() -> None:
@@ -260,6 +259,7 @@ async def front_door(
         notice.add_done_callback(notices.discard)
 
     rehearsals = Rehearsals(rehearse, emit, concurrency=config.rehearsal.concurrency, clock=loop.time)
+    stack = Stack(0, state, upstream, mirror, writes, [])
     given: dict[str, Any] = {
         "state": stack.state,
         "upstream": upstream,
