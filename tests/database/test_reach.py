@@ -101,7 +101,8 @@ def test_hazards_are_found_by_every_way_that_leads_to_them(reach: Reach) -> None
 def test_what_a_row_gets_by_itself_is_known(reach: Reach) -> None:
     assert reach.relations["s", "plain"].made == {"id", "twice"}
     (trigger,) = reach.relations["s", "calm_one"].triggers
-    assert (trigger.before, trigger.events) == (True, {"insert"})
+    assert trigger.before
+    assert trigger.events == frozenset({"insert"})
     (statement,) = reach.relations["s", "loud_one"].triggers
     assert not statement.before
 
