@@ -7,6 +7,7 @@ engine: that shows that the plumbing is right, not that the engine is.
 import asyncio
 import itertools
 import random
+import re
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ import pytest
 import requests
 
 from proxy.app import Proxy
+from proxy.cli import main
 from proxy.config import Config, EngineConfig, RehearsalConfig, Rule, WriteMode
 from tests.e2e import programs
 from tests.e2e.support import LOCALHOST, make_config, playing, until, until_async
@@ -75,7 +77,9 @@ class Place:
             await connection.close()
 
     async def empty(self) -> None:
-        await self.fetch("TRUNCATE dlm.event, dlm.data_item, dlm.storage RESTART IDENTITY CASCADE")
+        await self.fetch(
+            "TRUNCATE dlm.event, dlm.data_item, dlm.storage, dlm.guarded RESTART IDENTITY CASCADE"
+        )
 
     async def is_silent(self) -> bool:
         """Whether no killed proxy has a transaction in the database."""
@@ -386,3 +390,41 @@ async def kill_among_writes(running: programs.Program, life: int, count: int) ->
         finally:
             running.process.kill()
         return list(await asyncio.gather(*runs))
+
+
+class TestATableWhoseTriggersReachOutside:
+    """Its writes pass to the upstream alone, whatever the configuration says, and everybody is told why."""
+
+    REASON = "dlm.call_outside calls pg_advisory_unlock, which a rollback does not undo"
+
+    async def test_is_not_rehearsed_and_the_status_says_why(self, emptied: Place) -> None:
+        async with playing(emptied.config("rehearse", timeout=10)) as running:
+            admin = f"http://{LOCALHOST}:{running.admin_port}/status"
+            status = (await asyncio.to_thread(requests.get, admin, timeout=30)).json()
+            rows = {row["table"]: row for row in status["modes"]}
+            assert rows["guarded"]["writes"] == "upstream"
+            assert rows["guarded"]["hazards"] == [self.REASON]
+            assert rows["event"] == {"table": "event", "reads": "shadow", "writes": "rehearse", "hazards": []}
+            url = f"{url_of(running)}/guarded"
+            await asyncio.to_thread(requests.post, url, json={"id": 1}, timeout=30)
+            (row,) = (row for row in running.tally.report() if row.table == "guarded")
+            assert (row.writes, row.to_rehearse) == (1, 0)
+        assert await emptied.fetch("SELECT id FROM dlm.guarded") == [(1,)]
+
+    def test_is_named_by_the_check(
+        self, emptied: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "checked.yaml"
+        text = (
+            f"upstream: {{url: '{emptied.upstream}'}}\n"
+            f"engine: {{db-uri: '{emptied.database}', db-schemas: dlm, db-anon-role: {emptied.role}}}\n"
+            "tables: {event: {writes: rehearse}, guarded: {writes: %s}}\n"
+        )
+        file.write_text(text % "rehearse", encoding="utf-8")
+        assert main(["check", "--config", str(file)]) == 1
+        shown = capsys.readouterr().out
+        assert re.search(r"event +│ shadow +│ rehearse +│", shown)
+        assert re.search(r"guarded +│ shadow +│ upstream \(rehearse is refused\)", shown)
+        assert f"guarded: writes are not rehearsed but passed to the upstream\n  {self.REASON}\n" in shown
+        file.write_text(text % "upstream", encoding="utf-8")
+        assert main(["check", "--config", str(file)]) == 0

@@ -56,6 +56,10 @@ CREATE FUNCTION dlm.note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 CREATE TRIGGER note_change BEFORE UPDATE ON dlm.data_item FOR EACH ROW EXECUTE FUNCTION dlm.note_change();
 CREATE FUNCTION dlm.add_event(key text) RETURNS bigint LANGUAGE sql AS
   $$ INSERT INTO dlm.event (key) VALUES (key) RETURNING number $$;
+CREATE TABLE dlm.guarded (id int PRIMARY KEY);
+CREATE FUNCTION dlm.call_outside() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_advisory_unlock(1); RETURN NEW; END $$;
+CREATE TRIGGER outside AFTER INSERT ON dlm.guarded FOR EACH ROW EXECUTE FUNCTION dlm.call_outside();
 GRANT ALL ON ALL TABLES IN SCHEMA dlm TO {role};
 GRANT ALL ON ALL SEQUENCES IN SCHEMA dlm TO {role};
 """
