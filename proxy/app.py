@@ -254,6 +254,6 @@ class Proxy:
         return Condition(
             schema_loaded=self.state.current.engine is not None,
             upstream_reachable=None if upstream is None else await can_connect(upstream.url),
-            engine_serves=upstream is None or any(rule.reads == "engine" for rule in rules),
+            engine_serves=upstream is None or any("engine" in (rule.reads, rule.writes) for rule in rules),
             mirrors=any(rule.reads == "shadow" for rule in rules),
         )

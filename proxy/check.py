@@ -17,19 +17,22 @@ from proxy.operate.health import can_connect
 from proxy.server.schema_cache import make_names
 from proxy.shadow.policy import Names, TableModes, list_modes
 
+_DEADLOCK_TIMEOUT = "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
+
 
 async def report(file: ConfigFile, console: Console | None = None) -> int:
     """Print the findings.
 
-    Exit code 0: all is well; 1: a side cannot be reached, or writes are to be rehearsed that must not be;
-    2: names do not exist.
+    Exit code 0: all is well; 1: a side cannot be reached, writes are to be rehearsed that must not be, or a
+    rehearsal waits too long for locks; 2: names do not exist.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     config = file.config
     reached = await _check_upstream(config, console)
-    names = await _load_names(config, console)
-    if names is None:
+    found = await _look_into_database(config, console)
+    if found is None:
         return 1
+    names, deadlock_timeout = found
     problems = check_names(file, names.relations, names.functions.keys())
     for problem in problems:
         console.print(f"[red]{problem}[/red]", markup=True)
@@ -44,7 +47,15 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
         )
         for hazard in table.hazards:
             console.print(f"  {escape(hazard)}")
-    return 0 if reached and not refused else 1
+    rehearses = any(table.writes == "rehearse" for table in modes)
+    late = rehearses and config.rehearsal.lock_timeout >= deadlock_timeout
+    if late:
+        console.print(
+            "[red]rehearsal.lock_timeout is not below PostgreSQL's "
+            f"deadlock_timeout ({deadlock_timeout:g} s): "
+            "a real write may be the victim of a deadlock with a rehearsal[/red]"
+        )
+    return 0 if reached and not refused and not late else 1
 
 
 async def _check_upstream(config: Config, console: Console) -> bool:
@@ -56,12 +67,14 @@ async def _check_upstream(config: Config, console: Console) -> bool:
     return reached
 
 
-async def _load_names(config: Config, console: Console) -> Names | None:
+async def _look_into_database(config: Config, console: Console) -> tuple[Names, float] | None:
+    """The names, and after how many seconds PostgreSQL looks for a deadlock."""
     database = Database(config.engine, connections=1, application_name="understudy check")
     started = time.monotonic()
     try:
         schema = await database.load_schema(config.engine)
         reach = await database.run(load_reach)
+        deadlock_timeout = await database.run(lambda connection: connection.fetchval(_DEADLOCK_TIMEOUT))
     except (ApiError, EngineDown) as error:
         console.print(f"database: NOT read: {error}")
         return None
@@ -69,7 +82,7 @@ async def _load_names(config: Config, console: Console) -> Names | None:
         await database.close()
     seconds = time.monotonic() - started
     console.print(f"database: {len(schema.relations)} relations, read in {seconds:.2f} s")
-    return make_names(schema, config.engine, reach)
+    return make_names(schema, config.engine, reach), deadlock_timeout / 1000
 
 
 def _tabulate(modes: Sequence[TableModes]) -> Table:

@@ -243,7 +243,7 @@ class Handler:
         decision, seconds = visit.decision, self._clock() - visit.started
         upstream, engine = visit.upstream_seconds, visit.engine_seconds
         if visit.rehearsal is not None:
-            engine += visit.rehearsal.seconds
+            engine += visit.rehearsal.waited
         self._tell(
             Served(
                 decision.table,

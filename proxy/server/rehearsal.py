@@ -37,7 +37,10 @@ Complete = Callable[[int], Awaitable[Request]]
 
 @dataclass(slots=True, eq=False)
 class Rehearsal:
-    """One rehearsed write. ``answer`` is the engine's; without one ``verdict`` and ``detail`` say why."""
+    """One rehearsed write. ``answer`` is the engine's; without one ``verdict`` and ``detail`` say why.
+
+    ``seconds`` are the engine's own, ``waited`` what the write has waited, for its body too.
+    """
 
     table: str
     snapshot: Snapshot
@@ -49,6 +52,7 @@ class Rehearsal:
     verdict: RehearsalVerdict = "failed"
     detail: str = ""
     seconds: float = 0.0
+    waited: float = 0.0
 
 
 class Rehearsals:
@@ -88,6 +92,7 @@ class Rehearsals:
         try:
             async with asyncio.timeout_at(deadline):
                 request = await complete(limits.max_body)
+            started = self._clock()
             task = asyncio.create_task(self._ask(request, snapshot))
             rehearsal = Rehearsal(table, snapshot, engine, request, since, task)
             # Not awaited itself: an engine that ignores cancellation must not hold up the client.
@@ -101,7 +106,8 @@ class Rehearsals:
         except BaseException:
             self._free(task)
             raise
-        rehearsal.seconds = self._clock() - since
+        now = self._clock()
+        rehearsal.seconds, rehearsal.waited = now - started, now - since
         self._read_outcome(rehearsal)
         return rehearsal
 
@@ -189,7 +195,8 @@ class Rehearsals:
         if task is None or task.done():
             self._room += 1
             return
-        task.cancel()
+        if not task.cancelling():
+            task.cancel()
         task.add_done_callback(self._free_late)
 
     def _free_late(self, task: asyncio.Task[Answer]) -> None:

@@ -3,5 +3,6 @@
 names, subject, policy     which table a request is for, and what its rule says
 shape, query               a request with its literal values taken out
 compare, order             two answers to a verdict
+masking                    the same for a write and its rehearsal
 tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
 """

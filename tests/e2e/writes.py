@@ -173,7 +173,7 @@ def write_until_cut_off(access: Access, life: str, note: Callable[[], None]) -> 
         key = f"{life}-{number}"
         try:
             status, _ = access.insert("event", {"key": key})
-        except requests.ConnectionError:
+        except requests.RequestException:
             return number, acknowledged
         if status == 201:
             acknowledged.append(key)
