@@ -154,7 +154,9 @@ class Rehearsals:
             rehearsal.detail = "cancelled"
             return
         error = task.exception()
-        if error is None:
+        if error is None and len(task.result().body) > rehearsal.snapshot.config.rehearsal.max_body:
+            rehearsal.detail = "the answer is too large"
+        elif error is None:
             rehearsal.answer = task.result()
             self._tell(SideAnswered(rehearsal.table, "engine", rehearsal.seconds))
         elif isinstance(error, Unsupported):

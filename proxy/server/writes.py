@@ -14,6 +14,9 @@ from proxy.server.state import Snapshot
 from proxy.shadow.names import QualifiedName
 from proxy.shadow.subject import find_subject
 
+_LONG = 2048
+"""Bytes of a request target from which on it is not looked into: nobody shall wait for that."""
+
 Touched: TypeAlias = frozenset[QualifiedName] | None
 """The relations that a request may read or change; None for a function, of which that is not known."""
 
@@ -69,7 +72,10 @@ def _meet(first: Touched, second: Touched) -> bool:
 
 
 def find_names(request: Request, snapshot: Snapshot) -> Touched:
-    """The relations that ``request`` reads or writes, with all whose rows are theirs or change with them."""
+    """The relations that ``request`` reads or writes, with all whose rows are theirs or change with them.
+
+    A very long request may touch anything.
+    """
     subject = find_subject(request, snapshot.names, snapshot.config.engine.db_root_spec)
     if subject is None:
         return frozenset()
@@ -79,5 +85,7 @@ def find_names(request: Request, snapshot: Snapshot) -> Touched:
     engine = snapshot.engine
     if engine is None:
         return frozenset(names)
+    if len(request.target) > _LONG:
+        return None
     names |= find_touched(request, engine.options, engine.schema)
     return frozenset().union(*(engine.reach.companions(name) for name in names))

@@ -24,6 +24,8 @@ import requests
 from proxy.app import Proxy
 from proxy.cli import main
 from proxy.config import Config, EngineConfig, RehearsalConfig, Rule, WriteMode
+from proxy.messages import Request
+from proxy.tape.wire import WireClient
 from tests.e2e import programs
 from tests.e2e.support import LOCALHOST, make_config, playing, until, until_async
 from tests.e2e.writes import (
@@ -252,6 +254,65 @@ async def test_no_preference_makes_a_rehearsal_last(emptied: Place, prefer: str)
         assert sum(rehearsed(running).values()) == 1
     assert REHEARSAL not in await place.writers()
     assert sum((await place.writers()).values()) == 1
+
+
+JSON = (b"Content-Type", b"application/json")
+KEY = b'{"key":"a"}'
+ODD = (
+    Request("POST", b"/%65vent", (JSON,), KEY),
+    Request("POST", b"http://other/event", (JSON,), KEY),
+    Request("POST", b"//event", (JSON,), KEY),
+    Request("POST", b"/event/", (JSON,), KEY),
+    Request("POST", b"/", (JSON,), KEY),
+    Request("post", b"/event", (JSON,), KEY),
+    Request("BREW", b"/event", (JSON,), KEY),
+    Request("OPTIONS", b"/event"),
+    Request("GET", b"/event", ((b"X-HTTP-Method-Override", b"POST"), JSON), KEY),
+    Request("PUT", b"/event?key=eq.a", (JSON,), KEY),
+    Request("PUT", b"/guarded?id=eq.5", (JSON,), b'{"id":5}'),
+    Request("GET", b"/rpc/add_event?key=a"),
+    Request("HEAD", b"/rpc/add_event?key=a"),
+    Request("OPTIONS", b"/rpc/add_event"),
+    Request("POST", b"/rpc/add_event", ((b"Content-Type", b"application/x-www-form-urlencoded"),), b"key=a"),
+    Request("PATCH", b"/rpc/add_event", (JSON,), KEY),
+    Request("DELETE", b"/rpc/add_event"),
+    Request("POST", b"/event", ((b"Content-Type", b"text/csv"),), b"key\na\nb\n"),
+    Request("POST", b"/event", ((b"Content-Profile", b"public"), JSON), KEY),
+    Request("POST", b"/event", ((b"Prefer", b"return=headers-only, tx=commit"), JSON), KEY),
+    Request("POST", b"/event?columns=key", (JSON,), b'[{"key":"a","amount":9},{"key":"b"}]'),
+    Request("POST", b"/event?select=key,nothing(*)", ((b"Prefer", b"return=representation"), JSON), KEY),
+    Request("POST", b"/event", (JSON,), b'{"key":"a"'),
+    Request("POST", b"/event", (JSON,), b""),
+    Request("POST", b"/event", (JSON,), b"[]"),
+    Request("DELETE", b"/event?key=eq.a", (JSON,), KEY),
+)
+
+
+async def ask_oddly(url: str) -> list[tuple[int, bytes]]:
+    """The status of each odd request, and what an error says: rows name who wrote them."""
+    told = []
+    for request in ODD:
+        async with WireClient(url, timeout=20.0) as client:
+            framing = (b"Host", b"here"), (b"Content-Length", b"%d" % len(request.body))
+            answer = await client.ask(replace(request, headers=(*framing, *request.headers)))
+            told.append((answer.status, answer.body if answer.status >= 400 else b""))
+    return told
+
+
+@pytest.mark.parametrize("writes", ["rehearse", "engine"])
+async def test_no_odd_request_is_done_twice_or_by_the_wrong_side(emptied: Place, writes: WriteMode) -> None:
+    place = emptied
+    expected = await ask_oddly(place.upstream)
+    assert Counter(status for status, _ in expected)[201] >= 6
+    contents = await place.fetch(CONTENTS)
+    await place.empty()
+    async with playing(place.config(writes, timeout=10)) as running:
+        assert await ask_oddly(url_of(running)) == expected
+        await until(lambda: is_rehearsed(running))
+        counts = rehearsed(running)
+        assert counts["mismatch"] == counts["failed"] == 0
+    assert await place.fetch(CONTENTS) == contents
+    assert REHEARSAL not in await place.writers()
 
 
 async def test_a_write_is_done_once_while_modes_change_under_it(emptied: Place) -> None:

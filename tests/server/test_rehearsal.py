@@ -243,6 +243,31 @@ async def test_an_answer_too_large_to_compare_reaches_the_client_whole() -> None
             assert await the_end(stack) == Unrehearsed("lone", "too_large")
 
 
+async def test_an_answer_of_the_engine_that_is_too_large_is_not_kept() -> None:
+    async with scripted_upstream(answering("[]")) as upstream:
+        config = rehearse_config(upstream.port, max_body=1000)
+        huge = engine_with('["' + "x" * 1000 + '"]')
+        async with front_door(config, rehearse=huge, engine=ENGINE, names=SAFE) as stack:
+            assert (await ask(stack)).status == 201
+            end = await the_end(stack)
+            assert isinstance(end, Rehearsed)
+            assert (end.verdict, end.detail) == ("failed", "the answer is too large")
+
+
+@pytest.mark.parametrize("select", ["a(" * 600 + "b" + ")" * 600, "a(" * 9000, "," * 20_000, "%00%ff" * 300])
+@pytest.mark.parametrize("writes", ["upstream", "rehearse"])
+async def test_no_request_is_too_odd_to_be_passed_on(select: str, writes: Any) -> None:
+    async def decline(request: Request, snapshot: Snapshot) -> Answer:
+        raise Unsupported("this")
+
+    async with scripted_upstream() as upstream:
+        config = replace(rehearse_config(upstream.port), defaults=Rule(writes=writes))
+        async with front_door(config, rehearse=decline, engine=ENGINE, names=SAFE) as stack:
+            head = HEAD.replace(b"/lone", b"/lone?select=" + select.encode())
+            assert (await ask(stack, head + BODY)).body == b"ok"
+    assert upstream.requests == [Raw(head, BODY)]
+
+
 async def test_a_body_that_does_not_come_in_time_is_streamed_on_and_not_rehearsed() -> None:
     connected = asyncio.Event()
 

@@ -89,3 +89,4 @@ def test_the_names_of_a_request_are_its_relation_and_all_that_hold_its_rows_or_c
     assert find("POST", b"/lone") == {"lone"}
     assert find("POST", b"/nothing") == set()
     assert find("POST", b"/rpc/f") is None
+    assert find("POST", b"/lone?select=" + b"a," * 2000) is None
