@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from proxy.config import Config, EngineConfig, Rule
+from tests.e2e import programs
 from tests.e2e.support import LOCALHOST, make_config, playing
 from tests.server.support import scripted_upstream
 from tests.support.database import fetch_value, run_apart, throwaway_database
@@ -114,6 +116,35 @@ async def test_nobody_knows_and_everybody_is_told_so(database: str, passing: boo
             assert (event.unknown_outcomes, event.writes, sum(event.fallbacks.values())) == (1, 1, 0)
         assert relay.commits == 1
         assert upstream.connections == 0
+    after = await fetch_value(database, "SELECT count(*) FROM public.event")
+    assert isinstance(before, int)
+    assert after == before + passing
+
+
+@pytest.mark.parametrize("passing", [True, False])
+async def test_an_engine_without_a_proxy_tells_it_too(database: str, passing: bool, tmp_path: Path) -> None:
+    before = await fetch_value(database, "SELECT count(*) FROM public.event")
+    async with relayed(database, passing=passing) as (relay, url):
+        settings = {
+            "PGRST_DB_URI": url,
+            "PGRST_DB_SCHEMAS": "public",
+            "PGRST_DB_ANON_ROLE": urlsplit(url).username or "",
+            "PGRST_DB_CHANNEL_ENABLED": "false",
+        }
+        starting = programs.postgrest((*programs.PROXY, "engine"), tmp_path, settings)
+        # Its connections are made by this event loop, which must not wait for it.
+        running = await asyncio.to_thread(starting.__enter__)
+        try:
+            answer = await asyncio.to_thread(
+                requests.post, f"{running.url}/event", json={"key": "a"}, timeout=30
+            )
+        finally:
+            await asyncio.to_thread(starting.__exit__, None, None, None)
+        assert (answer.status_code, answer.json()["code"]) == (500, "08007")
+        assert "Retry-After" not in answer.headers
+        assert relay.commits == 1
+        log = await asyncio.to_thread(lambda: "".join(file.read_text("utf-8") for file in tmp_path.iterdir()))
+        assert "The outcome of a write is unknown" in log
     after = await fetch_value(database, "SELECT count(*) FROM public.event")
     assert isinstance(before, int)
     assert after == before + passing
