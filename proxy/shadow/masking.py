@@ -62,7 +62,7 @@ def compare_rehearsal(
 
 def mask_answer(answer: Answer, mask: Mask) -> Answer:
     """``answer`` with what ``mask`` names replaced, in the body and in ``Location``."""
-    if not mask.columns and not mask.members:
+    if not (mask.columns or mask.members or mask.call):
         return answer
     headers = tuple(_mask_header(header, mask.columns) for header in answer.headers)
     body = decode_body(answer)
@@ -84,7 +84,7 @@ def _mask_body(answer: Answer, body: bytes, mask: Mask) -> bytes:
         return body
     value = read_tokens(body)
     if answer.status >= 400:
-        value = _mask_error(value, mask.columns)
+        value = _mask_error(value, mask)
     elif isinstance(value, list):
         value = [_mask_row(row, mask.members) for row in value]
     else:
@@ -113,21 +113,21 @@ def _hide(value: Token) -> Token:
             return None
 
 
-def _mask_error(value: Token, columns: frozenset[str]) -> Token:
+def _mask_error(value: Token, mask: Mask) -> Token:
     """PostgreSQL's details quote the row, or the key, that it refuses (reference 9.3)."""
     if not isinstance(value, tuple):
         return value
     return tuple(
-        (key, _mask_details(text, columns) if key == "details" and isinstance(text, str) else text)
+        (key, _mask_details(text, mask) if key == "details" and isinstance(text, str) else text)
         for key, text in value
     )
 
 
-def _mask_details(details: str, columns: frozenset[str]) -> str:
+def _mask_details(details: str, mask: Mask) -> str:
     if details.startswith(ROW_IN_DETAILS):
         return f"{ROW_IN_DETAILS}{MASKED})"
     match = KEY_IN_DETAILS.fullmatch(details)
-    if match is not None and not columns.isdisjoint(re.split(r",\s*", match[1])):
+    if match is not None and (mask.call or not mask.columns.isdisjoint(re.split(r",\s*", match[1]))):
         return f"Key ({match[1]})=({MASKED}) {match[3]}"
     return details
 

@@ -145,6 +145,8 @@ def test_a_functions_status_and_headers_are_compared_as_always() -> None:
     assert verdict(created(7, status=200), created(8, status=201), Mask(call=True), call) == "mismatch"
     extra = created(8, JSON, (b"X-Own", b"1"), status=200)
     assert verdict(created(7, status=200), extra, Mask(call=True), call) == "mismatch"
+    row = error("23502", "Failing row contains (2, null)."), error("23502", "Failing row contains (1, null).")
+    assert verdict(*row, Mask(call=True), call) == "match", "the row is what the function made"
     failed = error("P0001", "a"), error("P0001", "b")
     assert verdict(*failed, Mask(call=True), call) == "mismatch"
 
