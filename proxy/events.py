@@ -40,6 +40,7 @@ UnrehearsedReason: TypeAlias = Literal[
     "busy",
     "deadline",
     "refused",
+    "crashed",
     "upstream_error",
     "client_gone",
     "shutdown",

@@ -38,7 +38,7 @@ from proxy.server.parts import Rehearses, SendsRequests, TakesOffers
 from proxy.server.rehearsal import Rehearsal
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.visit import Visit
-from proxy.server.writes import Writes, find_names
+from proxy.server.writes import Touched, Writes, find_names
 from proxy.shadow.policy import Decision, FindTouched, Names, QualifiedName, decide
 
 Decide: TypeAlias = Callable[[Request, Config, Names, float, FindTouched], Decision]
@@ -105,9 +105,16 @@ class Handler:
             decision = _PLAIN
         visit = Visit(client, head, snapshot, request, decision, started, skip=decision.skip)
         if visit.writes:
-            visit.write = self._writes.begin(find_names(request, snapshot))
+            visit.write = self._writes.begin(self._find_names(visit))
         client.body.limit(snapshot.config.limits.body)
         return visit
+
+    def _find_names(self, visit: Visit) -> Touched:
+        try:
+            return find_names(visit.request, visit.snapshot)
+        except Exception as error:
+            self._tell(describe_crash("writes", error))
+            return None
 
     async def _answer(self, visit: Visit) -> None:
         limit = visit.snapshot.config.limits.body
@@ -138,7 +145,13 @@ class Handler:
             # Whether the client is to go on is for the upstream to say, before it has the body.
             visit.unrehearsed = "expects_continue"
             return
-        outcome = await self._rehearsals.attempt(visit.decision.table, visit.snapshot, visit.complete)
+        try:
+            outcome = await self._rehearsals.attempt(visit.decision.table, visit.snapshot, visit.complete)
+        except (ClientGone, refusals.Refusal):
+            raise
+        except Exception as error:
+            self._tell(describe_crash("rehearsal", error))
+            outcome = "crashed"
         if isinstance(outcome, Rehearsal):
             visit.rehearsal = outcome
         else:

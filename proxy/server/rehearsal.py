@@ -69,7 +69,7 @@ class Rehearsals:
         self._room = concurrency
         self._clock = clock
         self._closed = False
-        self._comparing: dict[asyncio.Task[None], Rehearsal] = {}
+        self._comparing: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsals")
 
     async def attempt(
@@ -125,8 +125,8 @@ class Rehearsals:
             self._tell(Unrehearsed(rehearsal.table, "shutdown"))
             return
         task = asyncio.create_task(self._compare(rehearsal, upstream, seconds, overlapped))
-        self._comparing[task] = rehearsal
-        task.add_done_callback(self._comparing.pop)
+        self._comparing.add(task)
+        task.add_done_callback(self._comparing.discard)
 
     async def close(self, grace: float = 1.0) -> None:
         """Let what is being compared end for ``grace`` seconds, then give it up."""

@@ -404,6 +404,34 @@ async def test_a_listener_that_fails_is_told_and_changes_nothing() -> None:
     assert [type(event) for event in seen if not isinstance(event, SideAnswered)] == [Rehearsed, Crashed] * 3
 
 
+async def test_a_fault_in_rehearsing_itself_keeps_no_write_from_going_on() -> None:
+    class Faulty:
+        async def attempt(self, *arguments: Any) -> Any:
+            raise RuntimeError("password=hunter2")
+
+    async with scripted_upstream() as upstream:
+        config = rehearse_config(upstream.port)
+        async with front_door(config, rehearsals=Faulty(), engine=ENGINE, names=SAFE) as stack:
+            assert (await ask(stack)).body == b"ok"
+            assert await the_end(stack) == Unrehearsed("lone", "crashed")
+            assert stack.found(Crashed) == [Crashed("rehearsal", "RuntimeError")]
+    assert upstream.requests == [Raw(HEAD, BODY)]
+
+
+async def test_what_a_write_touches_may_be_beyond_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr("proxy.server.handler.find_names", fail)
+    async with (
+        scripted_upstream() as upstream,
+        front_door(shadow_config(upstream.port), engine=ENGINE) as stack,
+    ):
+        assert (await ask(stack)).body == b"ok"
+        assert stack.found(Crashed) == [Crashed("writes", "RecursionError")]
+        assert stack.writes.overlapped(frozenset({("dlm", "storage")}), 0.0)
+
+
 async def test_every_write_in_rehearsal_ends_exactly_once_whatever_happens() -> None:
     async def script(wire: Wire) -> None:
         while True:
