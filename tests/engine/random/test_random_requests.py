@@ -78,7 +78,7 @@ def check_range(answered: Answer) -> tuple[int, int | None]:
 
 
 def may_fail(request: Request, answered: Answer) -> bool:
-    """Whether a status of 500 and more may be PostgreSQL's own doing: a function that raises, a view as it is."""
+    """Whether a status of 500 and more is PostgreSQL's own doing: a function or a view that refuses."""
     own = request.target.startswith(b"/rpc/") or request.method not in READ_METHODS
     return own and len(json.loads(answered.body)["code"]) == 5
 
