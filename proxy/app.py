@@ -8,28 +8,28 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiohttp import web
 
 import proxy
-from proxy.config import Config, EngineConfig
+from proxy.config import Config, EngineConfig, UpstreamConfig
 from proxy.config.reader import ConfigFile, read_config
 from proxy.database.alone import answer_alone
 from proxy.database.answer import answer
 from proxy.database.connection import Database
+from proxy.database.reach import load_reach
+from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
-from proxy.errors import ApiError, EngineDown, UnderstudyError, Unsupported, render_error
-from proxy.events import ConfigReloaded, Difference, Event, SchemaLoaded
-from proxy.ledger.database import LedgerDatabase, Result, Work
+from proxy.engine.sql.session import Rehearsal
+from proxy.errors import ApiError
+from proxy.events import ConfigReloaded, Crashed, Emit, Event, RehearsalRefused, SchemaLoaded
+from proxy.ledger.database import LedgerDatabase
 from proxy.ledger.ledger import Ledger
-from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
-from proxy.messages import Answer, Exchange, Request
+from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health, can_connect
 from proxy.operate.lag import measure_lag
@@ -38,22 +38,23 @@ from proxy.operate.log import EventLog
 from proxy.operate.metrics import Metrics
 from proxy.operate.recent import Recent
 from proxy.operate.tally import Tally
-from proxy.server import refusals
+from proxy.operators import AskedEngine, AskedLedger, RecordedOffers
 from proxy.server.again import UpstreamAgain
+from proxy.server.both_sides import BothSides
 from proxy.server.conditions import ConditionsInForce
 from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
 from proxy.server.mirror import Mirror
+from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
-from proxy.server.roles import find_role
-from proxy.server.schema_cache import LoadSchema, SchemaCache
+from proxy.server.schema_cache import LoadReach, LoadSchema, SchemaCache
 from proxy.server.shrinking import Shrinker
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.upstream import Upstream
-from proxy.shadow.compare import compare
-from proxy.shadow.policy import Decision, Names, TableModes, list_modes
+from proxy.server.writes import Writes
+from proxy.shadow.policy import Names, TableModes, list_modes
 from proxy.shadow.redaction.secrets import Redaction, make_redaction
-from proxy.tape.recorder import Recorder, RecordingLimits
+from proxy.tape.recorder import Recorder
 
 
 def read_named(path: str) -> bytes:
@@ -66,64 +67,46 @@ def parse_config(content: bytes, path: Path, environ: Mapping[str, str] = os.env
     return read_config(content, str(path), environ, read_named)
 
 
-def asking(database: Database, *, alone: bool = False) -> AskEngine:
-    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer."""
+def asking(database: Database, *, alone: bool = False, rehearse: bool = False) -> AskEngine:
+    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer.
+
+    ``rehearse``: whatever is asked for is undone, within the limits of the configuration.
+    """
 
     async def ask(request: Request, snapshot: Snapshot) -> Answer:
         if alone:
             return await answer_alone(request, snapshot.config.engine, snapshot.engine, database)
         assert snapshot.engine is not None
-        return await answer(request, snapshot.engine, database)
+        limits = snapshot.config.rehearsal
+        rehearsal = Rehearsal(limits.lock_timeout, limits.statement_timeout) if rehearse else None
+        return await answer(request, snapshot.engine, database, rehearsal=rehearsal)
 
     return ask
 
 
-def loading(serving: Database, mirroring: Database) -> LoadSchema:
-    """What reads the schema cache through ``serving``, and has both forget the catalog as it was."""
+def loading(serving: Database, *others: Database) -> LoadSchema:
+    """What reads the schema cache through ``serving``, and has all forget the catalog as it was."""
 
     async def load(options: EngineConfig) -> Schema:
         schema = await serving.load_schema(options)
-        await mirroring.flush()
+        for database in others:
+            await database.flush()
         return schema
 
     return load
 
 
-class AskedLedger:
-    """The ledger, as the admin port asks it."""
+def reaching(database: Database, emit: Emit) -> LoadReach:
+    """What reads from ``database`` how far writes reach; nothing is known where PostgreSQL does not tell."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    async def evidence(self) -> object:
-        return await self._read(report_evidence)
-
-    async def mismatches(self, table: str | None) -> Sequence[object]:
-        return await self._read(partial(report_mismatches, table=table))
-
-    async def mismatch(self, prefix: str) -> Sequence[object]:
-        return await self._read(partial(report_mismatch, prefix=prefix))
-
-    async def _read(self, work: Work[Result]) -> Result:
+    async def load() -> Reach:
         try:
-            return await self._ledger.read(work)
-        except UnderstudyError as error:
-            raise UnderstudyError(f"the ledger cannot be read: {error}") from error
+            return await database.run(load_reach)
+        except ApiError as error:
+            emit(Crashed("reach", error.code))
+            return Reach()
 
-
-class RecordedOffers:
-    """The mirror, with whoever records live traffic beside it."""
-
-    def __init__(self, mirror: Mirror, recorder: Recorder) -> None:
-        self._mirror = mirror
-        self._recorder = recorder
-
-    def offer(self, decision: Decision, exchange: Exchange, snapshot: Snapshot) -> None:
-        """Take a read that the upstream has answered; never waits and never raises."""
-        self._mirror.offer(decision, exchange, snapshot)
-        if self._recorder.active:
-            role = find_role(exchange.request, snapshot, time.time())
-            self._recorder.offer(decision.table, role, exchange)
+    return load
 
 
 class Proxy:
@@ -139,6 +122,7 @@ class Proxy:
         self._content = content
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._refused: Mapping[str, tuple[str, ...]] = {}
         self.state = State(Snapshot(config, Names(), None))
         conditions = ConditionsInForce(self.state, proxy.__version__)
         self.ledger = Ledger(
@@ -151,7 +135,7 @@ class Proxy:
             wall_clock=time.time,
         )
         self._recorder = Recorder(self._find_redaction, clock=time.monotonic)
-        self._shrinker = Shrinker(self._find_differences, self._emit_later, clock=time.monotonic)
+        self._shrinker: Shrinker | None = None
         self.tally = Tally()
         self.recent = Recent()
         self.health = Health(time.time)
@@ -163,16 +147,14 @@ class Proxy:
             self.recent.listen,
             self.health.listen,
             self.ledger.listen,
-            self._shrinker.listen,
             self._recorder.listen,
+            self._tell_shrinker,
             self._log.listen,
             self._show_modes,
         )
         self.port = 0
         self.admin_port = 0
         self.schema_cache: SchemaCache
-        self._asking: AskEngine
-        self._again: UpstreamAgain | None = None
         self.reload: Reload | None = None
 
     async def __aenter__(self) -> Self:
@@ -195,29 +177,44 @@ class Proxy:
         self._stack.push_async_callback(self.ledger.close)
         serving = self._database(config.engine.db_pool, "understudy")
         mirroring = self._database(config.shadow.concurrency, "understudy mirror", read_only=True)
+        rehearsing = self._database(config.rehearsal.concurrency, "understudy rehearsal")
         self.schema_cache = SchemaCache(
-            self.state, loading(serving, mirroring), self.emit, clock=time.monotonic, forgetful=alone
+            self.state,
+            loading(serving, mirroring, rehearsing),
+            self.emit,
+            clock=time.monotonic,
+            forgetful=alone,
+            load_reach=reaching(serving, self.emit),
         )
         upstream = None if config.upstream is None else Upstream(config.upstream, time.monotonic)
-        if config.upstream is not None:
-            assert upstream is not None
+        if upstream is not None:
             self._stack.push_async_callback(upstream.close)
-            self._again = UpstreamAgain(config.upstream, time.monotonic, connections=1)
-            self._stack.push_async_callback(self._again.close)
-        self._asking = asking(mirroring)
-        mirror = Mirror(self._asking, self.emit, concurrency=config.shadow.concurrency)
+        writes = Writes(time.monotonic)
+        mirror = Mirror(asking(mirroring), self.emit, concurrency=config.shadow.concurrency, writes=writes)
         mirror.open()
         self._stack.push_async_callback(mirror.close)
+        if config.upstream is not None:
+            self._shrink(config.upstream, asking(mirroring))
+        rehearsals = Rehearsals(
+            asking(rehearsing, rehearse=True),
+            self.emit,
+            concurrency=config.rehearsal.concurrency,
+            clock=time.monotonic,
+        )
+        self._stack.push_async_callback(rehearsals.close)
         self.metrics.watch_queue(mirror)
         self.metrics.watch_ledger(self.ledger)
         self.metrics.watch_pool(lambda: serving.connections)
-        self.admin_port = await self._listen_admin()
+        offers = RecordedOffers(mirror, self._recorder)
+        self.admin_port = await self._listen_admin(offers, asking(mirroring))
         self._stack.callback(self._recorder.close)
         handler = Handler(
             self.state,
             upstream,
             asking(serving, alone=alone),
-            RecordedOffers(mirror, self._recorder),
+            offers,
+            rehearsals,
+            writes,
             self.emit,
             time.monotonic,
             lambda: random.uniform(0, 100),
@@ -230,7 +227,6 @@ class Proxy:
             self._spawn("reload", self.reload.watch())
         self._spawn("schema cache", self.schema_cache.keep())
         self._spawn("ledger", self.ledger.keep())
-        self._spawn("shrinking", self._shrinker.keep())
         self._spawn("loop lag", measure_lag(self.metrics.observe_lag, time.monotonic, asyncio.sleep))
         self.emit(ConfigReloaded(True))
 
@@ -248,7 +244,15 @@ class Proxy:
         self._stack.push_async_callback(database.close)
         return database
 
-    async def _listen_admin(self) -> int:
+    def _shrink(self, config: UpstreamConfig, ask_engine: AskEngine) -> None:
+        again = UpstreamAgain(config, time.monotonic, connections=1)
+        self._stack.push_async_callback(again.close)
+        sides = BothSides(self.state, ask_engine, again.ask)
+        self._shrinker = Shrinker(sides.find_differences, self.emit, clock=time.monotonic)
+        self._spawn("shrinking", self._shrinker.keep())
+
+    async def _listen_admin(self, offers: RecordedOffers, ask: AskEngine) -> int:
+        ledger = AskedLedger(self.ledger)
         sources = AdminSources(
             self.metrics.registry,
             self.tally,
@@ -256,10 +260,10 @@ class Proxy:
             self.recent,
             self._list_modes,
             self._examine,
-            lambda: asdict(self.ledger.condition),
-            AskedLedger(self.ledger),
-            self._record,
-            self._ask_engine,
+            ledger.describe,
+            ledger,
+            offers.record,
+            AskedEngine(ask, self.state),
         )
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()
@@ -288,49 +292,22 @@ class Proxy:
     def _find_redaction(self) -> Redaction:
         return make_redaction(self.state.current.config.redact)
 
-    def _record(self, **limits: Any) -> AsyncGenerator[str, None]:
-        return self._recorder.record(RecordingLimits(**limits))
-
-    async def _ask_engine(self, request: Request) -> Answer:
-        """What the engine answers to a read, for an operator who compares by hand."""
-        snapshot = self.state.current
-        try:
-            if snapshot.engine is None:
-                raise ApiError(503, "PGRST002", "No schema cache is loaded")
-            async with asyncio.timeout(snapshot.config.shadow.timeout):
-                return await self._asking(request, snapshot)
-        except ApiError as error:
-            return render_error(error)
-        except EngineDown as error:
-            return render_error(error.error)
-        except Unsupported as error:
-            return render_error(refusals.not_implemented(error.feature))
-        except TimeoutError:
-            return render_error(ApiError(504, "PGRST003", "The engine took too long"))
-
-    async def _find_differences(self, request: Request) -> Sequence[Difference]:
-        """In what the two sides disagree on ``request`` now; in nothing if one of them gives no answer."""
-        snapshot = self.state.current
-        if self._again is None or snapshot.engine is None:
-            return ()
-        limits = snapshot.config.shadow
-        try:
-            async with asyncio.timeout(limits.timeout):
-                upstream = await self._again.ask(request, limits.max_body)
-                engine = await self._asking(request, snapshot)
-        except (UnderstudyError, TimeoutError):
-            return ()
-        max_rows = snapshot.config.engine.db_max_rows
-        found = await asyncio.to_thread(compare, request, upstream, engine, max_rows=max_rows)
-        return found.differences
-
     def _emit_later(self, event: Event) -> None:
         """``emit``, for those that are made before it."""
         self.emit(event)
 
+    def _tell_shrinker(self, event: Event) -> None:
+        if self._shrinker is not None:
+            self._shrinker.listen(event)
+
     def _show_modes(self, event: Event) -> None:
         if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
-            self.metrics.set_tables(self._list_modes())
+            modes = self._list_modes()
+            self.metrics.set_tables(modes)
+            refused = {table.table: table.hazards for table in modes if table.hazards}
+            for table, hazards in refused.items() - self._refused.items():
+                self.emit(RehearsalRefused(table, hazards))
+            self._refused = refused
 
     async def _examine(self) -> Condition:
         config = self.state.current.config
@@ -339,6 +316,6 @@ class Proxy:
         return Condition(
             schema_loaded=self.state.current.engine is not None,
             upstream_reachable=None if upstream is None else await can_connect(upstream.url),
-            engine_serves=upstream is None or any(rule.reads == "engine" for rule in rules),
+            engine_serves=upstream is None or any("engine" in (rule.reads, rule.writes) for rule in rules),
             mirrors=any(rule.reads == "shadow" for rule in rules),
         )

@@ -2,38 +2,64 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from proxy.config import Config
 from proxy.config.names import check_names
 from proxy.config.reader import ConfigFile
 from proxy.database.connection import Database
+from proxy.database.reach import load_reach
 from proxy.errors import ApiError, EngineDown, UnderstudyError
 from proxy.ledger.database import LedgerDatabase, LedgerMissing
 from proxy.ledger.read import list_evidence
 from proxy.operate.health import can_connect
 from proxy.server.schema_cache import make_names
-from proxy.shadow.policy import Names, list_modes
+from proxy.shadow.policy import Names, TableModes, list_modes
+
+_DEADLOCK_TIMEOUT = "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
 
 
 async def report(file: ConfigFile, console: Console | None = None) -> int:
-    """Print the findings. Exit code 0: all is well, 1: something cannot be reached, 2: names do not exist."""
+    """Print the findings.
+
+    Exit code 0: all is well; 1: a side or the ledger cannot be reached, writes are to be rehearsed that
+    must not be, or a rehearsal waits too long for locks; 2: names do not exist.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
     config = file.config
     reached = await _check_upstream(config, console)
-    names = await _load_names(config, console)
-    if names is None:
+    found = await _look_into_database(config, console)
+    if found is None:
         return 1
+    names, deadlock_timeout = found
     problems = check_names(file, names.relations, names.functions.keys(), names.columns)
     for problem in problems:
         console.print(f"[red]{problem}[/red]", markup=True)
     if problems:
         return 2
     kept = await asyncio.to_thread(_check_ledger, config, console)
-    console.print(_tabulate(config, names))
-    return 0 if reached and kept else 1
+    modes = list_modes(config, names)
+    console.print(_tabulate(modes))
+    refused = [table for table in modes if table.hazards]
+    for table in refused:
+        console.print(
+            f"[red]{escape(table.table)}: writes are not rehearsed but passed to the upstream[/red]"
+        )
+        for hazard in table.hazards:
+            console.print(f"  {escape(hazard)}")
+    rehearses = any(table.writes == "rehearse" for table in modes)
+    late = rehearses and config.rehearsal.lock_timeout >= deadlock_timeout
+    if late:
+        console.print(
+            "[red]rehearsal.lock_timeout is not below PostgreSQL's "
+            f"deadlock_timeout ({deadlock_timeout:g} s): "
+            "a real write may be the victim of a deadlock with a rehearsal[/red]"
+        )
+    return 0 if reached and kept and not refused and not late else 1
 
 
 def _check_ledger(config: Config, console: Console) -> bool:
@@ -61,11 +87,14 @@ async def _check_upstream(config: Config, console: Console) -> bool:
     return reached
 
 
-async def _load_names(config: Config, console: Console) -> Names | None:
+async def _look_into_database(config: Config, console: Console) -> tuple[Names, float] | None:
+    """The names, and after how many seconds PostgreSQL looks for a deadlock."""
     database = Database(config.engine, connections=1, application_name="understudy check")
     started = time.monotonic()
     try:
         schema = await database.load_schema(config.engine)
+        reach = await database.run(load_reach)
+        deadlock_timeout = await database.run(lambda connection: connection.fetchval(_DEADLOCK_TIMEOUT))
     except (ApiError, EngineDown) as error:
         console.print(f"database: NOT read: {error}")
         return None
@@ -73,11 +102,13 @@ async def _load_names(config: Config, console: Console) -> Names | None:
         await database.close()
     seconds = time.monotonic() - started
     console.print(f"database: {len(schema.relations)} relations, read in {seconds:.2f} s")
-    return make_names(schema, config.engine)
+    return make_names(schema, config.engine, reach), deadlock_timeout / 1000
 
 
-def _tabulate(config: Config, names: Names) -> Table:
+def _tabulate(modes: Sequence[TableModes]) -> Table:
     table = Table("table", "reads", "writes", title="what each table would do")
-    for modes in list_modes(config, names):
-        table.add_row(modes.table, modes.reads, modes.writes)
+    for row in modes:
+        table.add_row(
+            row.table, row.reads, f"{row.writes} (rehearse is refused)" if row.hazards else row.writes
+        )
     return table

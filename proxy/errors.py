@@ -79,7 +79,11 @@ class Unrecoverable(UnderstudyError):
 
 
 class UpstreamError(UnderstudyError):
-    """The upstream gave no answer."""
+    """The upstream gave no answer. ``sent``: it may have got the request, and done what it asks."""
+
+    def __init__(self, text: str, *, sent: bool = False) -> None:
+        super().__init__(text)
+        self.sent = sent
 
 
 class UpstreamRefused(UpstreamError):

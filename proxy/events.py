@@ -2,7 +2,8 @@
 
 Every event names its ``table`` with the label that metrics use: a relation or function of the schema
 cache, else ``other``. Every mirrored or skipped read ends in exactly one of ``Judged``, ``Skipped`` and
-``Shed``, so that for every table ``reads = judged + skipped + shed`` (promise 3).
+``Shed``, so that for every table ``reads = judged + skipped + shed`` (promise 3). Every write in the mode
+``rehearse`` ends in exactly one of ``Rehearsed`` and ``Unrehearsed``.
 """
 
 from collections.abc import Callable
@@ -30,6 +31,21 @@ SkipReason: TypeAlias = Literal[
 ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "shutdown"]
 LedgerKind: TypeAlias = Literal["evidence", "traffic", "mismatch", "example", "mode", "batch"]
 FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema"]
+RehearsalVerdict: TypeAlias = Literal[
+    "match", "equivalent", "indeterminate", "mismatch", "inconclusive", "unsupported", "failed"
+]
+UnrehearsedReason: TypeAlias = Literal[
+    "no_schema",
+    "expects_continue",
+    "too_large",
+    "busy",
+    "deadline",
+    "refused",
+    "crashed",
+    "upstream_error",
+    "client_gone",
+    "shutdown",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,46 @@ class Shed:
 
     table: str
     reason: ShedReason
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A write was done by the engine and undone, then done by the upstream; how the two answers compare.
+
+    ``detail`` says what was unsupported, how it failed, or why it is inconclusive.
+    """
+
+    table: str
+    verdict: RehearsalVerdict
+    request_line: str
+    differences: tuple[Difference, ...] = ()
+    upstream_seconds: float = 0.0
+    engine_seconds: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unrehearsed:
+    """A write that was to be rehearsed and was not, or whose rehearsal has nothing to be compared with."""
+
+    table: str
+    reason: UnrehearsedReason
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalRefused:
+    """A table's writes are not rehearsed although they are meant to be: a rollback would not undo them."""
+
+    table: str
+    hazards: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeLost:
+    """Nobody knows whether a write was done: ``side`` was to do it and gave no answer. It is not repeated."""
+
+    table: str
+    side: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +301,10 @@ Event: TypeAlias = (
     | Judged
     | Skipped
     | Shed
+    | Rehearsed
+    | Unrehearsed
+    | RehearsalRefused
+    | OutcomeLost
     | FellBack
     | ConfigReloaded
     | ModeChanged

@@ -5,7 +5,7 @@ request target is never decoded and encoded again (promise 1).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -13,6 +13,9 @@ Headers: TypeAlias = tuple[Header, ...]
 
 READ_METHODS = frozenset({"GET", "HEAD"})
 """Methods that read whatever they are aimed at (RFC 9110, section 9.2.1)."""
+
+WRITE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""Methods by which PostgREST writes; a POST to a function that only reads does not (reference 6.1)."""
 
 
 def find_headers(headers: Iterable[Header], name: bytes) -> list[bytes]:
@@ -64,11 +67,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One client request with the upstream's answer to it; ``seconds`` is how long that took."""
+    """One client request with the upstream's answer to it; ``seconds`` is how long that took.
+
+    ``started`` is when the upstream was asked, by a clock that only grows.
+    """
 
     request: Request
     answer: Answer
     seconds: float
+    started: float = field(default=0.0, compare=False)
 
     @property
     def size(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Self, TextIO
 import proxy
 from proxy.config import Config, EngineConfig, Limits
 from proxy.config.in_database import DATABASE_SETTINGS
-from proxy.database.alone import answer_alone
+from proxy.database.alone import answer_alone, answer_trouble
 from proxy.database.connection import Database
 from proxy.database.notifications import Subscription, subscribe
 from proxy.database.pool import CannotConnect
@@ -28,8 +28,8 @@ from proxy.engine.auth.cache import TOKENS
 from proxy.engine.auth.claims import identify
 from proxy.engine.edge import answer_preflight
 from proxy.engine.schema_dump import dump_schema, summarize_schema
-from proxy.errors import ApiError, EngineDown, Unrecoverable
-from proxy.events import Crashed, DatabaseReached, Event, SchemaLoaded
+from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unrecoverable
+from proxy.events import Crashed, DatabaseReached, Event, OutcomeLost, SchemaLoaded
 from proxy.messages import READ_METHODS, Answer, Request
 from proxy.operate.listeners import join_listeners
 from proxy.operate.postgrest_admin import Gauges, LoadCounts, LoneSources, PostgrestAdmin
@@ -201,15 +201,23 @@ class Standalone:
         options = snapshot.config.engine
         if options.log_query:
             with collect_statements() as statements:
-                answer = await answer_alone(request, options, snapshot.engine, self._database)
+                answer = await self._ask(request, snapshot)
             if self.log.wants(answer):
                 for statement in statements:
                     self.log.say(statement)
         else:
-            answer = await answer_alone(request, options, snapshot.engine, self._database)
+            answer = await self._ask(request, snapshot)
         if answer.status == 503 and snapshot.engine is not None:
             self.schema_cache.refresh()
         return answer
+
+    async def _ask(self, request: Request, snapshot: Snapshot) -> Answer:
+        options = snapshot.config.engine
+        try:
+            return await answer_alone(request, options, snapshot.engine, self._database)
+        except OutcomeUnknown as error:
+            self.emit(OutcomeLost("other", "engine"))
+            return answer_trouble(error.error, request, options)
 
     def _note(self, visit: Visit) -> None:
         if not self.log.wants(visit.answer):

@@ -30,7 +30,9 @@ ROOMS = {
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
     "access": SERVES_EVERYONE | {"engine", "database"},
     "loop": set(),
-    "app": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate", "ledger", "tape"},
+    "operators": SERVES_EVERYONE | {"ledger", "server", "shadow", "tape"},
+    "app": SERVES_EVERYONE
+    | {"engine", "shadow", "database", "server", "operate", "operators", "ledger", "tape"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "check": SERVES_EVERYONE | {"database", "ledger", "operate", "server", "shadow"},

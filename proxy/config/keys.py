@@ -21,7 +21,15 @@ from proxy.config.kinds import (
     integer,
 )
 from proxy.config.options import NAMES, OPTIONS, PROXY_OPTIONS
-from proxy.config.values import EngineConfig, Limits, RedactConfig, Rule, ShadowConfig, UpstreamConfig
+from proxy.config.values import (
+    EngineConfig,
+    Limits,
+    RedactConfig,
+    RehearsalConfig,
+    Rule,
+    ShadowConfig,
+    UpstreamConfig,
+)
 
 COLUMNS = dataclasses.replace(NAMES, allowed="names such as table.column, separated by commas or as a list")
 
@@ -71,8 +79,16 @@ RULE_KEYS = (
     ),
     Key(
         "writes",
-        choice("upstream", later=("rehearse", "engine")),
-        "What answers everything that writes.",
+        choice("upstream", "rehearse", "engine"),
+        "What answers everything that writes (POST, PATCH, PUT, DELETE, calls of functions that may "
+        "write): the `upstream` alone; the upstream after a rehearsal on the engine (`rehearse`); or the "
+        "`engine`, which the upstream stands in for only where the engine has done nothing at all. **A "
+        "rehearsal does the write in a transaction that is rolled back, and only then sends it to the "
+        "upstream. What it costs: sequences advance, so that ids have gaps; its locks are held until it is "
+        "rolled back; it leaves dead rows to be vacuumed; every write waits for it, up to "
+        "`rehearsal.timeout`; triggers and defaults run twice. A client that leaves meanwhile withdraws "
+        "its write.** Refused, and treated as `upstream`, where a rollback does not undo all that triggers "
+        "do; `understudy check` says why.",
     ),
     Key(
         "sample",
@@ -86,7 +102,7 @@ SECTIONS = (
     Section(
         "upstream",
         "The real PostgREST. Leave the section out when it is gone: the engine then serves alone, and the "
-        "default of `reads` is `engine`.",
+        "default of `reads` and `writes` is `engine`.",
         (
             Key(
                 "url",
@@ -173,6 +189,34 @@ SECTIONS = (
         ),
         ShadowConfig,
         refused=MappingProxyType({"budget": LATER}),
+    ),
+    Section(
+        "rehearsal",
+        "What a rehearsed write may cost, where `writes` is `rehearse`. What does not fit is not "
+        "rehearsed, and counted; the write itself goes on as always.",
+        (
+            Key(
+                "concurrency",
+                integer(1, 1000),
+                "The most writes that are rehearsed at once, each with a connection of its own.",
+                restart=True,
+            ),
+            Key("timeout", DURATION, "How long a write may wait for its rehearsal."),
+            Key(
+                "lock_timeout",
+                DURATION,
+                "How long a rehearsal may wait for a lock. Keep it well below PostgreSQL's "
+                "`deadlock_timeout`, so that a rehearsal gives up before a real write could be chosen as "
+                "the victim of a deadlock.",
+            ),
+            Key(
+                "statement_timeout",
+                DURATION,
+                "How long one statement of a rehearsal may take. Keep it below `timeout`.",
+            ),
+            Key("max_body", SIZE, "The largest request and the largest answer of a rehearsed write."),
+        ),
+        RehearsalConfig,
     ),
     Section(
         "redact",

@@ -35,7 +35,9 @@ from proxy.errors import ConfigError, Problem
 Entry: TypeAlias = tuple[Place, yaml.Node]
 
 APP_SETTINGS_NAME = APP_SETTINGS + "NAME"
-_NEEDS_UPSTREAM = frozenset({("reads", "upstream"), ("reads", "shadow"), ("writes", "upstream")})
+_NEEDS_UPSTREAM = frozenset(
+    {("reads", "upstream"), ("reads", "shadow"), ("writes", "upstream"), ("writes", "rehearse")}
+)
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
@@ -91,7 +93,7 @@ class _Reader:
         entries = self._entries(node, place, known, TOP_REFUSED)
         sound = not self.problems
         values = self._values(entries, TOP_KEYS)
-        base = Rule() if "upstream" in entries else Rule(reads="engine")
+        base = Rule() if "upstream" in entries else Rule(reads="engine", writes="engine")
         for section in SECTIONS:
             entry = entries.get(section.name)
             if section.name == "engine":
@@ -226,9 +228,7 @@ class _Reader:
                 scalar = read_scalar(value, at, "", self._environ, [])
                 if scalar is not None and (name, scalar.text) in _NEEDS_UPSTREAM:
                     found = f"{scalar.shown} without an upstream"
-                    self.problems.append(
-                        at.problem(found, "engine" if name == "reads" else "the key left out")
-                    )
+                    self.problems.append(at.problem(found, "engine"))
 
     def _check_addresses(self, config: Config, place: Place) -> None:
         """Refuse that operators and clients share a port: the admin server must never be theirs."""

@@ -147,8 +147,7 @@ def render_documentation() -> str:
         "",
         "These are refused rather than ignored: the sections "
         + ", ".join(f"`{name}`" for name in TOP_REFUSED)
-        + "; `shadow.budget`; `verify` and `share` of a table; the modes `canary` and `rehearse`; "
-        "`writes: engine`.",
+        + "; `shadow.budget`; `verify` and `share` of a table; the mode `canary`.",
         "",
     ]
     return "\n".join(lines)

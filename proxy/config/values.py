@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 ReadMode: TypeAlias = Literal["upstream", "shadow", "engine"]
-WriteMode: TypeAlias = Literal["upstream"]
+WriteMode: TypeAlias = Literal["upstream", "rehearse", "engine"]
 Compat: TypeAlias = Literal["12", "13", "14"]
 OpenApiMode: TypeAlias = Literal["follow-privileges", "ignore-privileges", "disabled"]
 TransactionEnd: TypeAlias = Literal["commit", "commit-allow-override", "rollback", "rollback-allow-override"]
@@ -113,6 +113,21 @@ class ShadowConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsalConfig:
+    """What a rehearsal may cost the client whose write it is, and the database.
+
+    ``timeout`` is how long the write may wait for its rehearsal, the other two are the database's own limits
+    within it. ``max_body`` bounds the bodies of both messages.
+    """
+
+    concurrency: int = 4
+    timeout: float = 1.0
+    lock_timeout: float = 0.1
+    statement_timeout: float = 0.5
+    max_body: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the front door accepts. ``line`` is the request line, ``headers`` all header lines together.
 
@@ -139,7 +154,7 @@ class RedactConfig:
 class Config:
     """Everything, validated. ``tables`` and ``functions`` are keyed as written in the file.
 
-    Without an ``upstream`` the engine serves alone and ``defaults.reads`` is ``engine``.
+    Without an ``upstream`` the engine serves alone, and ``defaults`` say so.
     """
 
     listen: Address = Address("127.0.0.1", 3000)
@@ -151,6 +166,7 @@ class Config:
     tables: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
     functions: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
+    rehearsal: RehearsalConfig = field(default_factory=RehearsalConfig)
     limits: Limits = field(default_factory=Limits)
     redact: RedactConfig = field(default_factory=RedactConfig)
     ledger: str = "sqlite:///understudy.db"

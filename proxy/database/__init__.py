@@ -12,5 +12,6 @@ statements       the statements of one request, for the log
 alone            the answers of an engine behind which nobody stands
 catalog          the schema cache, read from the catalog
 catalog_queries  the SQL of that
+reach            what writes reach, read from the catalog
 faults           the driver's exceptions, translated once
 """

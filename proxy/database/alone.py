@@ -13,7 +13,7 @@ from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.auth.claims import identify
 from proxy.engine.dialect import find_dialect
 from proxy.engine.edge import add_origin, add_trace, answer_preflight
-from proxy.errors import ApiError, EngineDown, Unsupported, render_error
+from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported, render_error
 from proxy.messages import Answer, Request
 
 
@@ -22,8 +22,8 @@ async def answer_alone(
 ) -> Answer:
     """What PostgREST would answer to ``request``, also while the schema cache or the database is away.
 
-    ``options`` count while there is no ``snapshot``. What the engine does not do is a 501. Raises nothing
-    that a request can cause.
+    ``options`` count while there is no ``snapshot``. What the engine does not do is a 501. Raises
+    OutcomeUnknown, and nothing else that a request can cause.
     """
     if snapshot is not None:
         options = snapshot.options
@@ -38,11 +38,18 @@ async def answer_alone(
         refusal = ApiError(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
     except ApiError as error:
         refusal = error
+    except OutcomeUnknown:
+        raise
     except EngineDown as error:
         refusal = error.error
     except Unsupported as error:
         refusal = ApiError(501, "PGRST127", "Feature not implemented", error.feature)
-    refused = render_error(refusal, proxy_status=find_dialect(options.compat).proxy_status)
+    return answer_trouble(refusal, request, options)
+
+
+def answer_trouble(trouble: ApiError, request: Request, options: EngineConfig) -> Answer:
+    """The answer to ``request`` that tells of ``trouble``, with what lies around every answer."""
+    told = render_error(trouble, proxy_status=find_dialect(options.compat).proxy_status)
     if request.method == "HEAD":
-        refused = replace(refused, body=b"")
-    return add_trace(add_origin(refused, request, options), request, options)
+        told = replace(told, body=b"")
+    return add_trace(add_origin(told, request, options), request, options)

@@ -8,6 +8,8 @@ sql/           the plan as one SQLAlchemy Core statement, compiled once per shap
 response       what the database gave, as status, headers and body
 sqlstate       what PostgreSQL refused, as PostgREST tells it
 touch          which relations a request touches besides its own
+reach          what a write reaches, and whether a rollback undoes it
+made           which values of a write's answer are made anew each time
 dialect        where PostgREST's versions differ
 edge           what lies around every answer: cross-origin and trace headers
 fuzzy          which known name a client may have meant

@@ -26,9 +26,12 @@ from proxy.events import (
     LedgerShed,
     MismatchShrunk,
     ModeChanged,
+    OutcomeLost,
+    Rehearsed,
     Served,
     Shed,
     Skipped,
+    Unrehearsed,
 )
 from proxy.ledger.batch import MAX_BYTES, MAX_KEYS, Batch
 from proxy.ledger.bounds import DEFAULT, Bounds
@@ -150,6 +153,12 @@ class Ledger:
                 batch.add_traffic(event.table, "shed", event.reason)
             case FellBack():
                 batch.add_traffic(event.table, "fell_back", event.reason)
+            case Rehearsed():
+                batch.add_traffic(event.table, "rehearsed", event.verdict)
+            case Unrehearsed():
+                batch.add_traffic(event.table, "unrehearsed", event.reason)
+            case OutcomeLost():
+                batch.add_traffic(event.table, "outcome_lost", event.side)
             case MismatchShrunk():
                 batch.add_smallest(event)
             case ModeChanged():

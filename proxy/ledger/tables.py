@@ -69,7 +69,10 @@ TRAFFIC = Table(
     Column("count", BigInteger, nullable=False),
     Column("last_seen", Double, nullable=False),
 )
-"""Reads and writes served (reason: by whom), reads skipped, shed and fallen back (reason: why)."""
+"""Reads and writes served (reason: by whom), reads skipped, shed and fallen back (reason: why).
+
+Writes rehearsed (reason: the verdict), not rehearsed (why), and those of which the outcome is lost (whose).
+"""
 
 SIGNATURES = Table(
     "ledger_signatures",

@@ -10,7 +10,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 import proxy
 from proxy.config import ReadMode, WriteMode
-from proxy.events import Aspect, FallbackReason, LedgerKind, ShedReason, SkipReason, Verdict
+from proxy.events import (
+    Aspect,
+    FallbackReason,
+    LedgerKind,
+    RehearsalVerdict,
+    ShedReason,
+    SkipReason,
+    UnrehearsedReason,
+    Verdict,
+)
 
 PREFIX = "understudy"
 
@@ -19,11 +28,13 @@ SHORT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 RATIOS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 READ_MODES: tuple[str, ...] = get_args(ReadMode)
-WRITE_MODES: tuple[str, ...] = tuple(dict.fromkeys((*get_args(WriteMode), "engine")))
+WRITE_MODES: tuple[str, ...] = get_args(WriteMode)
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 ASPECTS: tuple[str, ...] = get_args(Aspect)
 SKIP_REASONS: tuple[str, ...] = get_args(SkipReason)
 SHED_REASONS: tuple[str, ...] = get_args(ShedReason)
+REHEARSAL_VERDICTS: tuple[str, ...] = get_args(RehearsalVerdict)
+UNREHEARSED_REASONS: tuple[str, ...] = get_args(UnrehearsedReason)
 FALLBACK_REASONS: tuple[str, ...] = get_args(FallbackReason)
 LEDGER_KINDS: tuple[str, ...] = get_args(LedgerKind)
 SIDES = ("upstream", "engine")
@@ -110,6 +121,26 @@ class Families:
         )
         self.shed = counter(
             "shed_total", "Reads that were to be compared and did not fit, by reason.", "table", "reason"
+        )
+        self.rehearsals = counter(
+            "rehearsals_total",
+            "Writes that the engine rehearsed before the upstream did them, by how the answers compare.",
+            *("table", "verdict"),
+        )
+        self.unrehearsed = counter(
+            "unrehearsed_total",
+            "Writes that were to be rehearsed and were not, or came to nothing to compare with, by reason.",
+            *("table", "reason"),
+        )
+        self.rehearsal_refused = gauge(
+            "rehearsal_refused",
+            "1 for a table whose writes must not be rehearsed although the configuration wants it.",
+            "table",
+        )
+        self.outcomes_lost = counter(
+            "unknown_outcomes_total",
+            "Writes of which nobody knows whether they were done, by the side that was to do them.",
+            *("table", "side"),
         )
         self.queue_entries = gauge("queue_entries", "Reads that wait to be compared.")
         self.queue_bytes = gauge("queue_bytes", "Bytes of all reads that the mirror holds.")

@@ -16,7 +16,7 @@ class Condition:
     schema_loaded: bool
     upstream_reachable: bool | None
     engine_serves: bool
-    """Whether any table's reads are the engine's to answer."""
+    """Whether any table's reads or writes are the engine's to answer."""
     mirrors: bool
     """Whether any table's reads are to be mirrored."""
 

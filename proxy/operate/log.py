@@ -21,6 +21,9 @@ from proxy.events import (
     LedgerFlushed,
     LedgerShed,
     ModeChanged,
+    OutcomeLost,
+    RehearsalRefused,
+    Rehearsed,
     SchemaLoaded,
     Shed,
 )
@@ -105,6 +108,20 @@ def describe_event(event: Event) -> Record | None:
             return Record(logging.WARNING, "failed", fields)
         case Shed():
             return Record(logging.WARNING, f"shed_{event.reason}", {"table": event.table})
+        case Rehearsed(verdict="mismatch"):
+            return Record(logging.WARNING, "rehearsal_mismatch", _mismatch_fields(event))
+        case Rehearsed(verdict="failed"):
+            fields = {
+                "table": event.table,
+                "detail": scrub(event.detail),
+                "shape": read_line_shape(event.request_line),
+            }
+            return Record(logging.WARNING, "rehearsal_failed", fields)
+        case RehearsalRefused():
+            fields = {"table": event.table, "hazards": "; ".join(event.hazards)}
+            return Record(logging.WARNING, "rehearsal_refused", fields)
+        case OutcomeLost():
+            return Record(logging.ERROR, "outcome_unknown", {"table": event.table, "side": event.side})
         case FellBack():
             return Record(logging.WARNING, "fell_back", {"table": event.table, "reason": event.reason})
         case ConfigReloaded(accepted=True):
@@ -142,7 +159,7 @@ def _render_value(value: str | int | float) -> str:
     return text if BARE.fullmatch(text) else json.dumps(text)
 
 
-def _mismatch_fields(event: Judged) -> Fields:
+def _mismatch_fields(event: Judged | Rehearsed) -> Fields:
     aspects = ",".join(sorted({difference.aspect for difference in event.differences}))
     paths = " ".join(difference.path for difference in event.differences[:MAX_PATHS] if difference.path)
     return {

@@ -18,11 +18,14 @@ from proxy.events import (
     LedgerFlushed,
     LedgerShed,
     ModeChanged,
+    OutcomeLost,
+    Rehearsed,
     SchemaLoaded,
     Served,
     Shed,
     SideAnswered,
     Skipped,
+    Unrehearsed,
 )
 from proxy.operate.families import (
     ASPECTS,
@@ -30,10 +33,12 @@ from proxy.operate.families import (
     LEDGER_KINDS,
     POOL_STATES,
     READ_MODES,
+    REHEARSAL_VERDICTS,
     RESULTS,
     SHED_REASONS,
     SIDES,
     SKIP_REASONS,
+    UNREHEARSED_REASONS,
     VERDICTS,
     WATCHED_CODES,
     WRITE_MODES,
@@ -108,6 +113,7 @@ class Metrics:
                 self._add_table(table.table)
             self._show_mode(table.table, "reads", table.reads)
             self._show_mode(table.table, "writes", table.writes)
+            self._families.rehearsal_refused.labels(table.table).set(bool(table.hazards))
             self._expect_requests(table)
 
     def watch_queue(self, queue: Queue) -> None:
@@ -150,6 +156,12 @@ class Metrics:
                 families.skipped.labels(self._label(event.table), event.reason).inc()
             case Shed():
                 families.shed.labels(self._label(event.table), event.reason).inc()
+            case Rehearsed():
+                families.rehearsals.labels(self._label(event.table), event.verdict).inc()
+            case Unrehearsed():
+                families.unrehearsed.labels(self._label(event.table), event.reason).inc()
+            case OutcomeLost():
+                families.outcomes_lost.labels(self._label(event.table), event.side).inc()
             case FellBack():
                 families.fallbacks.labels(self._label(event.table), event.reason).inc()
             case ConfigReloaded():
@@ -210,6 +222,13 @@ class Metrics:
             families.skipped.labels(table, reason)
         for reason in SHED_REASONS:
             families.shed.labels(table, reason)
+        for verdict in REHEARSAL_VERDICTS:
+            families.rehearsals.labels(table, verdict)
+        for reason in UNREHEARSED_REASONS:
+            families.unrehearsed.labels(table, reason)
+        for side in SIDES:
+            families.outcomes_lost.labels(table, side)
+        families.rehearsal_refused.labels(table)
         for reason in FALLBACK_REASONS:
             families.fallbacks.labels(table, reason)
         for mode in READ_MODES:

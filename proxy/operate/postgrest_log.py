@@ -18,6 +18,7 @@ from proxy.events import (
     ListenerFailed,
     ListenerStarted,
     LoadDelayed,
+    OutcomeLost,
     ReloadNotified,
     SchemaLoaded,
     SettingsUnread,
@@ -143,6 +144,8 @@ class PostgrestLog:
             case ReloadNotified():
                 what = "schema cache" if event.wanted == "schema" else "config"
                 return f'Received a {what} reload message on the "{event.channel}" channel'
+            case OutcomeLost():
+                return "The outcome of a write is unknown: the connection was lost while it was committed"
             case Crashed():
                 return f"Crashed: {event.where}: {event.problem}"
             case _:

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from proxy.events import Event, Judged
+from proxy.events import Event, Judged, Rehearsed
 from proxy.shadow.shape import read_line_shape
 
 KEPT = 50
@@ -11,7 +11,10 @@ KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One read that was judged a mismatch or failed. ``paths`` say where, by aspect and JSON path."""
+    """One read, or rehearsed write, that was judged a mismatch or failed.
+
+    ``paths`` say where, by aspect and JSON path.
+    """
 
     table: str
     verdict: str
@@ -28,7 +31,7 @@ class Recent:
 
     def listen(self, event: Event) -> None:
         """Keep ``event`` if two answers disagreed, or the engine failed to give one."""
-        if isinstance(event, Judged) and event.verdict in ("mismatch", "failed"):
+        if isinstance(event, Judged | Rehearsed) and event.verdict in ("mismatch", "failed"):
             paths = tuple(
                 f"{difference.aspect} {difference.path}".strip() for difference in event.differences
             )

@@ -10,11 +10,16 @@ from proxy.events import (
     FallbackReason,
     FellBack,
     Judged,
+    OutcomeLost,
+    RehearsalVerdict,
+    Rehearsed,
     Served,
     Shed,
     ShedReason,
     Skipped,
     SkipReason,
+    Unrehearsed,
+    UnrehearsedReason,
     Verdict,
 )
 
@@ -29,7 +34,9 @@ class TableTally:
     """What became of one table's requests: ``reads = verdicts + skipped + shed + pending``.
 
     ``skipped`` counts reads only. ``pending`` are reads that are queued or in work; it is below zero for the
-    moment in which a verdict is known and the client's answer is not yet counted.
+    moment in which a verdict is known and the client's answer is not yet counted. Of the ``writes``,
+    ``to_rehearse`` were in the mode ``rehearse``, and are ``rehearsals + unrehearsed`` once all are known.
+    ``unknown_outcomes`` are writes of which nobody knows whether they were done.
     """
 
     table: str
@@ -40,6 +47,10 @@ class TableTally:
     shed: Counts
     fallbacks: Counts
     engine_served: int
+    to_rehearse: int
+    rehearsals: Counts
+    unrehearsed: Counts
+    unknown_outcomes: int
 
     @property
     def settled(self) -> int:
@@ -61,6 +72,10 @@ class _Counts:
     skipped: Counter[str] = field(default_factory=Counter)
     shed: Counter[str] = field(default_factory=Counter)
     fallbacks: Counter[str] = field(default_factory=Counter)
+    to_rehearse: int = 0
+    rehearsals: Counter[str] = field(default_factory=Counter)
+    unrehearsed: Counter[str] = field(default_factory=Counter)
+    unknown_outcomes: int = 0
 
 
 class Tally:
@@ -79,12 +94,19 @@ class Tally:
                     counts.engine_served += event.answered_by == "engine"
                 else:
                     counts.writes += 1
+                    counts.to_rehearse += event.mode == "rehearse"
             case Judged():
                 self._tables[event.table].verdicts[event.verdict] += 1
             case Skipped():
                 self._tables[event.table].skipped[event.reason] += 1
             case Shed():
                 self._tables[event.table].shed[event.reason] += 1
+            case Rehearsed():
+                self._tables[event.table].rehearsals[event.verdict] += 1
+            case Unrehearsed():
+                self._tables[event.table].unrehearsed[event.reason] += 1
+            case OutcomeLost():
+                self._tables[event.table].unknown_outcomes += 1
             case FellBack():
                 self._tables[event.table].fallbacks[event.reason] += 1
             case _:
@@ -102,6 +124,10 @@ class Tally:
                 _complete(counts.shed, get_args(ShedReason)),
                 _complete(counts.fallbacks, get_args(FallbackReason)),
                 counts.engine_served,
+                counts.to_rehearse,
+                _complete(counts.rehearsals, get_args(RehearsalVerdict)),
+                _complete(counts.unrehearsed, get_args(UnrehearsedReason)),
+                counts.unknown_outcomes,
             )
             for table, counts in sorted(self._tables.items())
         )

@@ -6,74 +6,44 @@ The order of things keeps the promises: the client's answer is complete before t
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from proxy.config import Config
 from proxy.engine.touch import find_touched
-from proxy.errors import ApiError, EngineDown, Unsupported, UpstreamError, UpstreamTimeout, render_error
+from proxy.errors import (
+    ApiError,
+    UpstreamError,
+    UpstreamTimeout,
+    render_error,
+)
 from proxy.events import (
-    Crashed,
     Emit,
     Event,
-    FallbackReason,
     FellBack,
+    OutcomeLost,
     Served,
-    Side,
     SideAnswered,
     Skipped,
     SkipReason,
+    Unrehearsed,
 )
-from proxy.messages import READ_METHODS, Answer, Exchange, Request
+from proxy.messages import Answer, Exchange, Request
 from proxy.server import refusals
 from proxy.server.client import ClientGone, ClientRequest, Reply
-from proxy.server.connection import TakeInterim, UpstreamAnswer
-from proxy.server.heads import Fields, RequestHead, ResponseHead
-from proxy.server.request_body import RequestBody
+from proxy.server.connection import UpstreamAnswer
+from proxy.server.engine_side import EngineSide, describe_crash
+from proxy.server.heads import RequestHead
+from proxy.server.parts import Rehearses, SendsRequests, TakesOffers
+from proxy.server.rehearsal import Rehearsal
 from proxy.server.state import AskEngine, Snapshot, State
+from proxy.server.visit import Visit
+from proxy.server.writes import Touched, Writes, find_names
 from proxy.shadow.policy import Decision, FindTouched, Names, QualifiedName, decide
 
 Decide: TypeAlias = Callable[[Request, Config, Names, float, FindTouched], Decision]
 
 _PLAIN = Decision("other", "upstream", False, "upstream", "mode")
-_CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, frozenset(), False, 0))
-
-
-class SendsRequests(Protocol):
-    """The upstream as the handler needs it; see ``proxy.server.upstream``."""
-
-    async def send(self, head: RequestHead, body: RequestBody, interim: TakeInterim) -> UpstreamAnswer:
-        """Send a request and wait for the head of its answer."""
-
-
-class TakesOffers(Protocol):
-    """The mirror as the handler needs it."""
-
-    def offer(self, decision: Decision, exchange: Exchange, snapshot: Snapshot) -> None:
-        """Take a read that the upstream has answered; never waits and never raises."""
-
-
-@dataclass(slots=True)
-class _Visit:
-    """What is known so far about the request being answered; settled once, at its end."""
-
-    client: ClientRequest
-    head: RequestHead
-    snapshot: Snapshot
-    request: Request
-    decision: Decision
-    started: float
-    answered_by: Side = "proxy"
-    code: int = 0
-    upstream_started: float | None = None
-    upstream_finished: float | None = None
-    engine_started: float | None = None
-    engine_finished: float | None = None
-    answer_head: ResponseHead | None = None
-    parts: list[bytes] = field(default_factory=list)
-    too_large: bool = False
-    skip: SkipReason | None = None
 
 
 class Handler:
@@ -89,6 +59,8 @@ class Handler:
         upstream: SendsRequests | None,
         ask_engine: AskEngine,
         mirror: TakesOffers,
+        rehearsals: Rehearses,
+        writes: Writes,
         emit: Emit,
         clock: Callable[[], float],
         roll: Callable[[], float],
@@ -96,8 +68,10 @@ class Handler:
     ) -> None:
         self._state = state
         self._upstream = upstream
-        self._ask_engine = ask_engine
+        self._engine = EngineSide(ask_engine, self._tell)
         self._mirror = mirror
+        self._rehearsals = rehearsals
+        self._writes = writes
         self._emit = emit
         self._clock = clock
         self._roll = roll
@@ -120,20 +94,29 @@ class Handler:
             self._settle(visit)
         return client.reply
 
-    def _begin(self, client: ClientRequest, head: RequestHead, started: float) -> _Visit:
+    def _begin(self, client: ClientRequest, head: RequestHead, started: float) -> Visit:
         snapshot = self._state.current
         request = Request(head.method, head.target, head.fields.headers)
         try:
             find = partial(_find_touched, snapshot)
             decision = self._decide(request, snapshot.config, snapshot.names, self._roll(), find)
         except Exception as error:
-            self._tell(_crash("policy", error))
+            self._tell(describe_crash("policy", error))
             decision = _PLAIN
-        visit = _Visit(client, head, snapshot, request, decision, started, skip=decision.skip)
+        visit = Visit(client, head, snapshot, request, decision, started, skip=decision.skip)
+        if visit.writes:
+            visit.write = self._writes.begin(self._find_names(visit))
         client.body.limit(snapshot.config.limits.body)
         return visit
 
-    async def _answer(self, visit: _Visit) -> None:
+    def _find_names(self, visit: Visit) -> Touched:
+        try:
+            return find_names(visit.request, visit.snapshot)
+        except Exception as error:
+            self._tell(describe_crash("writes", error))
+            return None
+
+    async def _answer(self, visit: Visit) -> None:
         limit = visit.snapshot.config.limits.body
         try:
             if visit.head.method == "CONNECT":
@@ -141,23 +124,43 @@ class Handler:
             if limit is not None and (visit.head.fields.length or 0) > limit:
                 raise refusals.body_too_large(limit)
             if self._upstream is None:
-                await self._serve_alone(visit)
+                visit.skip = visit.skip or "mode"
+                visit.engine_started = self._clock()
+                await self._say_engine(visit, await self._engine.answer_alone(visit))
             elif visit.decision.serve == "upstream" or not await self._serve_engine(visit):
+                if visit.decision.rehearse:
+                    await self._rehearse(visit)
                 await self._serve_upstream(visit, self._upstream)
         except ApiError as refusal:
             await self._say(visit, refusal)
         except ClientGone:
             raise
         except Exception as error:
-            self._tell(_crash("handler", error))
+            self._tell(describe_crash("handler", error))
             await self._say(visit, refusals.internal())
 
-    async def _serve_upstream(self, visit: _Visit, upstream: SendsRequests) -> None:
+    async def _rehearse(self, visit: Visit) -> None:
+        """Let the engine do the write and undo it. A client that leaves meanwhile withdraws its write."""
+        if visit.head.fields.expects_continue and not visit.client.body.complete:
+            # Whether the client is to go on is for the upstream to say, before it has the body.
+            visit.unrehearsed = "expects_continue"
+            return
+        try:
+            outcome = await self._rehearsals.attempt(visit.decision.table, visit.snapshot, visit.complete)
+        except (ClientGone, refusals.Refusal):
+            raise
+        except Exception as error:
+            self._tell(describe_crash("rehearsal", error))
+            outcome = "crashed"
+        if isinstance(outcome, Rehearsal):
+            visit.rehearsal = outcome
+        else:
+            visit.unrehearsed = outcome
+
+    async def _serve_upstream(self, visit: Visit, upstream: SendsRequests) -> None:
         client = visit.client
-        room = visit.snapshot.config.shadow.max_body
-        mirrored = visit.skip is None
-        if mirrored and visit.head.has_body:
-            client.body.keep(room)
+        if visit.skip is None and visit.head.has_body:
+            client.body.keep(visit.room)
         visit.upstream_started = self._clock()
         try:
             answer = await upstream.send(visit.head, client.body, client.reply.interim)
@@ -166,7 +169,7 @@ class Handler:
             visit.skip = visit.skip or "upstream_error"
             raise self._blame(visit, error) from error
         try:
-            await self._pass_on(visit, answer, room if mirrored else -1)
+            await self._pass_on(visit, answer, visit.room)
         except UpstreamError:
             visit.skip = visit.skip or "upstream_error"
             client.reply.abort()
@@ -174,7 +177,7 @@ class Handler:
             visit.upstream_finished = answer.finished_at if answer.complete else self._clock()
             answer.close()
 
-    async def _pass_on(self, visit: _Visit, answer: UpstreamAnswer, room: int) -> None:
+    async def _pass_on(self, visit: Visit, answer: UpstreamAnswer, room: int) -> None:
         """Write the upstream's answer to the client, and keep a copy of at most ``room`` bytes of body."""
         reply = visit.client.reply
         head = await answer.wait_head()
@@ -195,10 +198,10 @@ class Handler:
             await answer.wait_more()
         visit.answer_head = head
 
-    async def _serve_engine(self, visit: _Visit) -> bool:
+    async def _serve_engine(self, visit: Visit) -> bool:
         """Let the engine answer; False if it cannot, and the upstream has to (promise 5)."""
         visit.engine_started = self._clock()
-        outcome = await self._try_engine(visit)
+        outcome = await (self._engine.write(visit) if visit.writes else self._engine.read(visit))
         if isinstance(outcome, Answer):
             await self._say_engine(visit, outcome)
             return True
@@ -207,69 +210,13 @@ class Handler:
         self._tell(FellBack(visit.decision.table, outcome))
         return False
 
-    async def _try_engine(self, visit: _Visit) -> Answer | FallbackReason:
-        shadow = visit.snapshot.config.shadow
-        if visit.snapshot.engine is None:
-            return "no_schema"
-        try:
-            async with asyncio.timeout(shadow.timeout):
-                request = await self._whole_request(visit, shadow.max_body)
-                return await self._ask(request, visit.snapshot)
-        except Unsupported:
-            return "unsupported"
-        except TimeoutError:
-            return "timeout"
-        except EngineDown:
-            # The database's trouble, not a fault of ours.
-            return "failed"
-        except (ClientGone, refusals.Refusal):
-            raise
-        except asyncio.CancelledError as error:
-            # A cancellation inside the engine is a failure like others; only our own means that we stop.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            self._tell(_crash("engine", error))
-        except Exception as error:
-            self._tell(_crash("engine", error))
-        return "failed"
-
-    async def _serve_alone(self, visit: _Visit) -> None:
-        """Let the engine answer, with nobody behind it."""
-        visit.skip = visit.skip or "mode"
-        visit.engine_started = self._clock()
-        try:
-            answer = await self._ask(await self._whole_request(visit, None), visit.snapshot)
-        except Unsupported as error:
-            raise refusals.not_implemented(error.feature) from error
-        await self._say_engine(visit, answer)
-
-    async def _ask(self, request: Request, snapshot: Snapshot) -> Answer:
-        try:
-            return await self._ask_engine(request, snapshot)
-        except ApiError as error:
-            return render_error(error)
-
-    async def _whole_request(self, visit: _Visit, room: int | None) -> Request:
-        """The request with its body, where the method gives one a meaning (RFC 9110, section 9.3.1)."""
-        head, request = visit.head, visit.request
-        if not head.has_body or head.method in READ_METHODS:
-            return request
-        client = visit.client
-        if head.fields.expects_continue and not client.body.complete:
-            client.reply.interim(_CONTINUE)
-        body = await client.body.buffer(room)
-        if body is None:
-            raise Unsupported("large request body")
-        return Request(request.method, request.target, request.headers, body)
-
-    async def _say_engine(self, visit: _Visit, answer: Answer) -> None:
+    async def _say_engine(self, visit: Visit, answer: Answer) -> None:
         visit.engine_finished = self._clock()
         visit.skip = visit.skip or "mode"
         await visit.client.reply.answer(answer)
         visit.answered_by, visit.code = "engine", answer.status
 
-    async def _say(self, visit: _Visit, refusal: ApiError) -> None:
+    async def _say(self, visit: Visit, refusal: ApiError) -> None:
         """Tell the client in our own name; if an answer was begun, break it off instead."""
         reply = visit.client.reply
         if refusal.status == 413:
@@ -291,22 +238,25 @@ class Handler:
             self._tell(Served("other", "other", "upstream", False, "proxy", refusal.status, seconds, seconds))
         return client.reply
 
-    def _blame(self, visit: _Visit, error: UpstreamError) -> ApiError:
-        if not isinstance(error, UpstreamTimeout):
-            return refusals.upstream_refused()
-        if visit.client.body.starved:
+    def _blame(self, visit: Visit, error: UpstreamError) -> ApiError:
+        timed_out = isinstance(error, UpstreamTimeout)
+        if timed_out and visit.client.body.starved:
             return refusals.client_timeout()
-        return refusals.upstream_timeout()
+        if visit.writes and error.sent:
+            self._tell(OutcomeLost(visit.decision.table, "upstream"))
+            return refusals.upstream_lost(timed_out)
+        return refusals.upstream_timeout() if timed_out else refusals.upstream_refused()
 
-    def _note_departure(self, visit: _Visit) -> None:
+    def _note_departure(self, visit: Visit) -> None:
         visit.skip = visit.skip or "client_gone"
         visit.code = 499
 
-    def _settle(self, visit: _Visit) -> None:
+    def _settle(self, visit: Visit) -> None:
         """Account for the request: each read ends in exactly one offer to the mirror or one ``Skipped``."""
         decision, seconds = visit.decision, self._clock() - visit.started
-        upstream = _between(visit.upstream_started, visit.upstream_finished)
-        engine = _between(visit.engine_started, visit.engine_finished)
+        upstream, engine = visit.upstream_seconds, visit.engine_seconds
+        if visit.rehearsal is not None:
+            engine += visit.rehearsal.waited
         self._tell(
             Served(
                 decision.table,
@@ -323,30 +273,44 @@ class Handler:
             self._tell(SideAnswered(decision.table, "upstream", upstream))
         elif visit.answered_by == "engine":
             self._tell(SideAnswered(decision.table, "engine", engine))
+        if decision.rehearse:
+            self._settle_rehearsal(visit)
+        if visit.write is not None:
+            self._writes.end(visit.write)
         if not decision.read:
             return
         if visit.skip is None:
-            visit.skip = self._offer(visit, upstream)
+            visit.skip = self._offer(visit)
         if visit.skip is not None:
             self._tell(Skipped(decision.table, visit.skip))
 
-    def _offer(self, visit: _Visit, seconds: float) -> SkipReason | None:
+    def _settle_rehearsal(self, visit: Visit) -> None:
+        """Account for a write in rehearsal: it is compared, or ends in exactly one ``Unrehearsed``."""
+        rehearsal, answer, reason = visit.rehearsal, visit.answer(), visit.unrehearsed
+        if rehearsal is None:
+            reason = reason or ("client_gone" if visit.code == 499 else "refused")
+        elif visit.answer_head is None:
+            reason = "client_gone" if visit.code == 499 else "upstream_error"
+        elif answer is None:
+            reason = "too_large"
+        else:
+            assert visit.write is not None
+            overlapped = self._writes.overlapped(visit.write.names, rehearsal.since, besides=visit.write)
+            self._rehearsals.settle(rehearsal, answer, visit.upstream_seconds, overlapped=overlapped)
+            return
+        if rehearsal is not None:
+            self._rehearsals.drop(rehearsal)
+        self._tell(Unrehearsed(visit.decision.table, reason))
+
+    def _offer(self, visit: Visit) -> SkipReason | None:
         """Give the exchange to the mirror; the reason if it cannot be given."""
-        head, request = visit.answer_head, visit.request
-        if head is None:
-            return "upstream_error"
-        if visit.too_large:
-            return "too_large"
-        if visit.head.has_body:
-            body = visit.client.body.kept
-            if body is None:
-                return "too_large"
-            request = Request(request.method, request.target, request.headers, body)
-        answer = Answer(head.status, head.fields.headers, b"".join(visit.parts), head.reason)
+        exchange = visit.exchange()
+        if not isinstance(exchange, Exchange):
+            return exchange
         try:
-            self._mirror.offer(visit.decision, Exchange(request, answer, seconds), visit.snapshot)
+            self._mirror.offer(visit.decision, exchange, visit.snapshot)
         except Exception as error:
-            self._tell(_crash("mirror", error))
+            self._tell(describe_crash("mirror", error))
         return None
 
     def _tell(self, event: Event) -> None:
@@ -355,18 +319,9 @@ class Handler:
             self._emit(event)
         except Exception as error:
             try:
-                self._emit(_crash("emit", error))
+                self._emit(describe_crash("emit", error))
             except Exception:
                 return
-
-
-def _between(start: float | None, end: float | None) -> float:
-    return 0.0 if start is None or end is None else end - start
-
-
-def _crash(where: str, error: BaseException) -> Crashed:
-    # The text of an exception may hold a token or a value from the database (promise 10).
-    return Crashed(where, type(error).__name__)
 
 
 def _find_touched(snapshot: Snapshot, request: Request) -> Iterable[QualifiedName]:

@@ -19,12 +19,14 @@ from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason, SideAns
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot
+from proxy.server.writes import Writes, find_names
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision
 
 SMALL = 64 * 1024
 """Bodies up to this size are compared on the event loop; that costs less than changing threads."""
 
+OVERLAPPED = "a write through the proxy came in between"
 MAX_REQUEST_LINE = 2000
 MAX_DETAIL = 120
 
@@ -60,13 +62,15 @@ class Mirror:
         concurrency: int,
         clock: Callable[[], float] = time.monotonic,
         comparing: Callable[..., Comparison] = compare,
+        writes: Writes | None = None,
     ) -> None:
-        """``clock`` counts seconds; ``comparing`` is called like ``compare``."""
+        """``clock`` counts seconds; ``comparing`` is called like ``compare``; ``writes`` are known of."""
         self._ask_engine = ask_engine
         self._emit = emit
         self._concurrency = concurrency
         self._clock = clock
         self._compare = comparing
+        self._writes = writes
         # None tells a worker to go home.
         self._queue: asyncio.Queue[Job | None] = asyncio.Queue()
         self._waiting_since: deque[float] = deque()
@@ -194,7 +198,17 @@ class Mirror:
             return judge(job, Comparison("failed"), detail="timeout" if limit.expired() else describe(error))
         engine_seconds = max(0.0, self._clock() - started)
         self._tell(SideAnswered(job.table, "engine", engine_seconds))
-        return judge(job, await self._compare_answers(job, answer), engine_seconds)
+        comparison = await self._compare_answers(job, answer)
+        if comparison.verdict == "mismatch" and self._was_overlapped(job):
+            return judge(job, Comparison("inconclusive"), engine_seconds, OVERLAPPED)
+        return judge(job, comparison, engine_seconds)
+
+    def _was_overlapped(self, job: Job) -> bool:
+        """Whether a write through the proxy came between the two readings, which then prove nothing."""
+        if self._writes is None:
+            return False
+        names = find_names(job.exchange.request, job.snapshot)
+        return self._writes.overlapped(names, job.exchange.started)
 
     async def _compare_answers(self, job: Job, answer: Answer) -> Comparison:
         upstream = job.exchange.answer

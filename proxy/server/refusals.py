@@ -66,5 +66,20 @@ def bad_request(fault: BadMessage) -> Refusal:
     return _own(400, "Malformed request", str(fault))
 
 
+def upstream_lost(timed_out: bool) -> ApiError:
+    """The upstream got a write and gave no answer, so that nobody knows whether it was done.
+
+    There is no ``Retry-After``, and no 503: whoever repeats by itself what that answers would do it twice.
+    """
+    message = "The upstream gave no answer: whether it has done the write is unknown"
+    hint = "Look at the rows before you repeat the request."
+    return ApiError(504 if timed_out else 502, "08007", message, None, hint)
+
+
+def engine_timeout() -> ApiError:
+    """The engine took longer over a write than the upstream might have; what it began is undone."""
+    return ApiError(504, "PGRST003", "Timed out waiting for the engine; nothing was written.")
+
+
 def _own(status: int, message: str, details: str | None = None) -> Refusal:
     return Refusal(status, f"PROXY{status}", message, details)

@@ -58,16 +58,22 @@ class RequestBody:
         return self._note(part)
 
     async def buffer(self, size: int | None) -> bytes | None:
-        """The whole body if it has at most ``size`` bytes, else None. Either way it can be read again."""
+        """The whole body if it has at most ``size`` bytes, else None. Either way it can be read again.
+
+        So it can after a cancellation, too.
+        """
         parts = [self.take()]
         total = len(parts[0])
-        while size is None or total <= size:
-            part = await self.read()
-            if not part:
-                break
-            parts.append(part)
-            total += len(part)
-        self._replay = b"".join(parts)
+        try:
+            while size is None or total <= size:
+                part = await self.read()
+                if not part:
+                    break
+                parts.append(part)
+                total += len(part)
+        finally:
+            self.starved = False
+            self._replay = b"".join(parts)
         return self._replay if size is None or total <= size else None
 
     def _note(self, part: bytes) -> bytes:

@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 from proxy.config import EngineConfig
 from proxy.database.snapshot import EngineSnapshot
+from proxy.engine.reach import Reach, find_hazards
 from proxy.engine.schema import Schema
 from proxy.errors import Unrecoverable
 from proxy.events import Emit, LoadDelayed, SchemaLoaded
 from proxy.server.failures import tell_failure
 from proxy.server.state import State
-from proxy.shadow.policy import Names
+from proxy.shadow.policy import Hazards, Names
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 32.0
@@ -25,10 +26,15 @@ MERGED = 0.1
 """Seconds after the start of a load in which calls of ``refresh`` come to one more load."""
 
 LoadSchema: TypeAlias = Callable[[EngineConfig], Awaitable[Schema]]
+LoadReach: TypeAlias = Callable[[], Awaitable[Reach]]
 
 
 async def _nothing() -> None:
     return None
+
+
+async def _know_nothing() -> Reach:
+    return Reach()
 
 
 class SchemaCache:
@@ -36,7 +42,7 @@ class SchemaCache:
 
     With an upstream a cache that cannot be read anew stays in use: at worst the engine disagrees and is
     found out. ``forgetful`` drops it, as PostgREST does: then every request is told that there is none.
-    ``prepare`` is done before each load, and part of it.
+    ``prepare`` is done before each load, and part of it. ``load_reach`` is asked after it.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class SchemaCache:
         clock: Callable[[], float],
         forgetful: bool = False,
         prepare: Callable[[], Awaitable[None]] = _nothing,
+        load_reach: LoadReach = _know_nothing,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._state = state
@@ -56,6 +63,7 @@ class SchemaCache:
         self._clock = clock
         self._forgetful = forgetful
         self._prepare = prepare
+        self._load_reach = load_reach
         self._sleep = sleep
         self._wanted = asyncio.Event()
         self._started = 0.0
@@ -79,6 +87,8 @@ class SchemaCache:
             await self._prepare()
             options = self._state.current.config.engine
             schema = await self._load(options)
+            reach = await self._load_reach()
+            names = await asyncio.to_thread(make_names, schema, options, reach)
         except Unrecoverable:
             raise
         except Exception as error:
@@ -87,8 +97,7 @@ class SchemaCache:
             self._emit(SchemaLoaded(False, problem=tell_failure(error)))
             return False
         snapshot = self._state.current
-        names = make_names(schema, options)
-        engine = EngineSnapshot(snapshot.config.engine, schema)
+        engine = EngineSnapshot(snapshot.config.engine, schema, reach)
         self._state.replace(replace(snapshot, engine=engine, names=names))
         self._emit(SchemaLoaded(True, len(schema.relations), self._clock() - self._started))
         return True
@@ -117,11 +126,12 @@ class SchemaCache:
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-def make_names(schema: Schema, options: EngineConfig) -> Names:
-    """The names of ``schema``, with whether every overload of a function only reads."""
+def make_names(schema: Schema, options: EngineConfig, reach: Reach) -> Names:
+    """The names of ``schema``, with the functions that only read, and what writes reach."""
     functions = {
         name: all(function.volatility != "volatile" for function in overloads)
         for name, overloads in schema.functions.items()
     }
     columns = {name: frozenset(relation.columns) for name, relation in schema.relations.items()}
-    return Names(options.db_schemas, frozenset(schema.relations), functions, columns)
+    hazards = Hazards(*find_hazards(reach, options.db_pre_request))
+    return Names(options.db_schemas, frozenset(schema.relations), functions, hazards, columns)

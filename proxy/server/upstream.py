@@ -6,7 +6,7 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from proxy.config import UpstreamConfig
-from proxy.errors import UpstreamRefused, UpstreamTimeout
+from proxy.errors import UpstreamError, UpstreamRefused, UpstreamTimeout
 from proxy.server.bodies import LAST_CHUNK, frame_chunk
 from proxy.server.connection import Clock, Connection, TakeInterim, UpstreamAnswer
 from proxy.server.heads import RequestHead, request_line
@@ -51,7 +51,8 @@ class Upstream:
         A request is sent a second time only if it is safe, has no body, and met a kept connection that the
         upstream closed without a byte of answer (RFC 9112, section 9.3.1): nothing else is ever repeated.
 
-        Raises ``UpstreamRefused``, ``UpstreamTimeout``, or what ``body.read`` raises.
+        Raises ``UpstreamRefused`` and ``UpstreamTimeout``, which say whether anything was sent, or what
+        ``body.read`` raises.
         """
         repeatable = head.method in _REPEATABLE and not head.has_body
         line = request_line(head.method, head.target, self._prefix)
@@ -69,6 +70,7 @@ class Upstream:
         again = False
         while True:
             connection, kept = await self._acquire(fresh=again)
+            sent = connection.usable
             answer = connection.ask(head.method, start, interim)
             if upload:
                 sending = _send_body(connection, answer, body, chunked=head.chunked)
@@ -77,9 +79,11 @@ class Upstream:
                 connection.request_sent()
             try:
                 await answer.wait_head()
-            except UpstreamRefused:
+            except UpstreamError as error:
                 answer.close()
-                if not (kept and repeatable and not answer.touched):
+                refused = isinstance(error, UpstreamRefused)
+                if not (refused and kept and repeatable and not answer.touched):
+                    error.sent = sent
                     raise
                 again = True
             except BaseException:

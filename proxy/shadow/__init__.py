@@ -5,5 +5,6 @@ shape, query               a request with its literal values taken out
 scrub, redaction/          secrets taken out of whatever is shown or kept
 evidence, freshness        what is counted of a shape, on what it depends, and what says something new
 compare, order             two answers to a verdict
+masking                    the same for a write and its rehearsal
 tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
 """

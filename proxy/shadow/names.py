@@ -10,6 +10,17 @@ QualifiedName: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Hazards:
+    """Why writes must not be rehearsed: for each relation and function the reasons, none where they may be.
+
+    What is not in here is not known, and what is not known must not be rehearsed.
+    """
+
+    relations: Mapping[QualifiedName, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    functions: Mapping[QualifiedName, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """What the schema cache knows: relations with their columns, functions with whether POST only reads.
 
@@ -19,4 +30,5 @@ class Names:
     schemas: tuple[str, ...] = ()
     relations: frozenset[QualifiedName] = frozenset()
     functions: Mapping[QualifiedName, bool] = field(default_factory=lambda: MappingProxyType({}))
+    hazards: Hazards = Hazards()
     columns: Mapping[QualifiedName, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))

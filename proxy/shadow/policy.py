@@ -4,42 +4,53 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from proxy.config import Config, Rule
+from proxy.config import Config, ReadMode, Rule, WriteMode
 from proxy.events import SkipReason
-from proxy.messages import READ_METHODS, Request
-from proxy.shadow.names import Names, QualifiedName
+from proxy.messages import READ_METHODS, WRITE_METHODS, Request
+from proxy.shadow.names import Hazards, Names, QualifiedName
 from proxy.shadow.subject import Subject, find_rule, find_subject, label_subject, list_subjects
 
-__all__ = ["Decision", "Names", "QualifiedName", "TableModes", "decide", "list_modes"]
+__all__ = ["Decision", "Hazards", "Names", "QualifiedName", "TableModes", "decide", "list_modes"]
+
+
+Side: TypeAlias = Literal["upstream", "engine"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of one request.
 
-    ``table`` is the metric label. ``skip`` is None exactly when the answer of ``serve`` is to be mirrored.
+    ``table`` is the metric label. ``skip`` is None exactly when the answer of ``serve`` is to be mirrored;
+    ``rehearse`` says that the engine is to do a write first, and to undo it.
     """
 
     table: str
     mode: str
     read: bool
-    serve: Literal["upstream", "engine"]
+    serve: Side
     skip: SkipReason | None
+    rehearse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TableModes:
-    """What the reads and writes of one table, or the calls of one function, do now."""
+    """What the reads and writes of one table, or the calls of one function, do now.
+
+    ``hazards`` are the reasons why its writes are not rehearsed although they are meant to be.
+    """
 
     table: str
     reads: str
     writes: str
+    hazards: tuple[str, ...] = ()
 
 
 FindTouched: TypeAlias = Callable[[Request], Iterable[QualifiedName]]
 """Gives the relations that a request touches besides its own."""
 
-_ADVANCE = ("upstream", "shadow", "engine")
+_ADVANCE: tuple[ReadMode, ...] = ("upstream", "shadow", "engine")
+_WRITE_ADVANCE: tuple[WriteMode, ...] = ("upstream", "rehearse", "engine")
+_UNKNOWN = ("what its writes reach is not known",)
 
 
 def _touch_nothing(_: Request) -> Iterable[QualifiedName]:
@@ -57,9 +68,11 @@ def decide(
 
     Of all relations that a request touches, the least advanced mode applies (the weakest link).
 
-    Reads are GET and HEAD of anything, and POST to a function that only reads. What is not in the schema
-    cache follows the defaults, so that errors are compared too. Without an upstream the engine answers
-    everything; without a schema cache the upstream does.
+    Reads are GET and HEAD of anything, and POST to a function that only reads. Any other POST, PATCH, PUT and
+    DELETE is a write: its own relation or function counts by ``writes``, what its representation embeds by
+    ``reads``. What is neither goes to the upstream. What is not in the schema cache follows the defaults, so
+    that errors are compared too. Without an upstream the engine answers everything; without a schema cache
+    the upstream does.
     """
     subject = find_subject(request, names, config.engine.db_root_spec)
     table = label_subject(subject, names)
@@ -68,7 +81,13 @@ def decide(
         return Decision(table, "engine", read, "engine", "mode")
     rule = find_rule(subject, config, names)
     if not read:
-        return Decision(table, rule.writes, False, "upstream", "method")
+        mode: WriteMode = "upstream"
+        if request.method in WRITE_METHODS and rule.writes != "upstream":
+            mode = _find_weakest_write(rule, find_touched(request), config, names)
+            if mode == "rehearse" and _find_hazards(subject, names):
+                mode = "upstream"
+        serve: Side = "engine" if mode == "engine" else "upstream"
+        return Decision(table, mode, False, serve, "method", rehearse=mode == "rehearse")
     if not names.schemas:
         return Decision(table, rule.reads, True, "upstream", "no_schema")
     if config.tables and rule.reads != "upstream":
@@ -88,6 +107,23 @@ def _find_weakest(rule: Rule, touched: Iterable[QualifiedName], config: Config, 
     return min((rule, *others), key=lambda one: _ADVANCE.index(one.reads))
 
 
+def _find_weakest_write(
+    rule: Rule, touched: Iterable[QualifiedName], config: Config, names: Names
+) -> WriteMode:
+    """What is read for the representation counts as far as its reads have come."""
+    others = (find_rule(Subject(schema, name, False), config, names).reads for schema, name in touched)
+    advance = min((_ADVANCE.index(reads) for reads in others), default=len(_ADVANCE))
+    return _WRITE_ADVANCE[min(advance, _WRITE_ADVANCE.index(rule.writes))]
+
+
+def _find_hazards(subject: Subject | None, names: Names) -> tuple[str, ...]:
+    """Why the subject must not be rehearsed. What is not in the schema cache the engine cannot write."""
+    if subject is None:
+        return ()
+    known = names.hazards.functions if subject.function else names.hazards.relations
+    return known.get((subject.schema, subject.name), _UNKNOWN)
+
+
 def list_modes(config: Config, names: Names) -> tuple[TableModes, ...]:
     """The modes of everything in the schema cache, and at last of everything ``other``.
 
@@ -99,7 +135,8 @@ def list_modes(config: Config, names: Names) -> tuple[TableModes, ...]:
         if config.upstream is None:
             return TableModes(table, "engine", "engine")
         rule = find_rule(subject, config, names)
-        return TableModes(table, rule.reads, rule.writes)
+        hazards = _find_hazards(subject, names) if rule.writes == "rehearse" else ()
+        return TableModes(table, rule.reads, "upstream" if hazards else rule.writes, hazards)
 
     subjects = sorted(
         list_subjects(names), key=lambda subject: find_rule(subject, config, names) is config.defaults

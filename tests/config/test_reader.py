@@ -115,6 +115,7 @@ def test_without_an_upstream_the_engine_is_the_default() -> None:
     config = config_of("tables: {storage: {sample: 10}}")
     assert config.upstream is None
     assert config.defaults.reads == config.tables["storage"].reads == "engine"
+    assert config.defaults.writes == config.tables["storage"].writes == "engine"
 
 
 def test_without_an_upstream_nothing_may_ask_for_it() -> None:
@@ -122,12 +123,13 @@ def test_without_an_upstream_nothing_may_ask_for_it() -> None:
 defaults: {reads: shadow}
 tables:
   storage: {reads: upstream, writes: upstream}
-  other: {reads: engine}
+  other: {reads: engine, writes: rehearse}
 """
     assert problems_of(text) == [
         (1, "defaults.reads", "'shadow' without an upstream", "engine"),
         (3, "tables.storage.reads", "'upstream' without an upstream", "engine"),
-        (3, "tables.storage.writes", "'upstream' without an upstream", "the key left out"),
+        (3, "tables.storage.writes", "'upstream' without an upstream", "engine"),
+        (4, "tables.other.writes", "'rehearse' without an upstream", "engine"),
     ]
 
 
@@ -137,8 +139,8 @@ def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
             1,
             "upsteam",
             "an unknown key",
-            "listen, admin, workers, ledger, upstream, engine, defaults, tables, functions, shadow, redact, "
-            "limits (did you mean upstream?)",
+            "listen, admin, workers, ledger, upstream, engine, defaults, tables, functions, shadow, "
+            "rehearsal, redact, limits (did you mean upstream?)",
         )
     ]
 
@@ -226,10 +228,16 @@ def test_columns_to_hide_are_a_list_or_a_text(text: str) -> None:
     assert config_of(UPSTREAM + f"redact:\n  columns: {text}").redact.columns == ("a.b", "c.d")
 
 
-@pytest.mark.parametrize("writes", ["rehearse", "engine", "shadow"])
-def test_writes_are_the_upstreams(writes: str) -> None:
-    assert problems_of(UPSTREAM + f"defaults: {{writes: {writes}}}") == [
-        (2, "defaults.writes", f"'{writes}'", "upstream (rehearse and engine are not built yet)")
+@pytest.mark.parametrize("writes", ["upstream", "rehearse", "engine"])
+def test_what_writes_do_is_said_apart_from_what_reads_do(writes: str) -> None:
+    config = read_config(UPSTREAM + f"tables: {{a: {{writes: {writes}}}}}", "understudy.yaml", {}).config
+    assert (config.tables["a"].reads, config.tables["a"].writes) == ("shadow", writes)
+    assert config.defaults.writes == "upstream"
+
+
+def test_a_write_cannot_be_shadowed() -> None:
+    assert problems_of(UPSTREAM + "defaults: {writes: shadow}") == [
+        (2, "defaults.writes", "'shadow'", "upstream, rehearse, engine")
     ]
 
 

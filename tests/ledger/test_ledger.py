@@ -13,9 +13,12 @@ from proxy.events import (
     MismatchOpened,
     MismatchShrunk,
     ModeChanged,
+    OutcomeLost,
+    Rehearsed,
     Served,
     Shed,
     Skipped,
+    Unrehearsed,
 )
 from proxy.ledger.bounds import DAY, Bounds
 from proxy.ledger.hide import AT_ONCE
@@ -121,6 +124,9 @@ async def test_traffic_is_counted_by_what_became_of_it(make_scene: MakeScene) ->
         Skipped("storage", "method"),
         Shed("storage", "queue"),
         FellBack("storage", "timeout"),
+        Rehearsed("storage", "match", "POST /storage"),
+        Unrehearsed("storage", "refused"),
+        OutcomeLost("storage", "engine"),
     )
     found = {(one.kind, one.reason): one.count for one in await scene.read(list_traffic)}
     assert found == {
@@ -129,6 +135,9 @@ async def test_traffic_is_counted_by_what_became_of_it(make_scene: MakeScene) ->
         ("skipped", "not_sampled"): 1,
         ("shed", "queue"): 1,
         ("fell_back", "timeout"): 1,
+        ("rehearsed", "match"): 1,
+        ("unrehearsed", "refused"): 1,
+        ("outcome_lost", "engine"): 1,
     }
 
 
@@ -237,9 +246,8 @@ async def test_a_flush_takes_secrets_out_of_so_much_and_no_more(make_scene: Make
 async def test_of_answers_that_are_too_large_the_differences_are_kept(make_scene: MakeScene) -> None:
     large = Answer(200, JSON, b'[{"uri":"%b"}]' % (b"x" * 2_000_000))
     scene = make_scene()
-    await scene.flush(
-        mismatch(upstream=large, engine=large, differences=(Difference("status", "", "200", "500"),))
-    )
+    status = Difference("status", "", "200", "500")
+    await scene.flush(mismatch(upstream=large, engine=large, differences=(status,)))
     (signature,) = await scene.read(list_signatures)
     (example,) = await scene.read(partial(list_examples, signature_id=signature.id))
     assert (example.upstream.body, example.engine.body) == (b"***", b"***")

@@ -14,10 +14,14 @@ from proxy.events import (
     FellBack,
     Judged,
     ModeChanged,
+    OutcomeLost,
+    RehearsalRefused,
+    Rehearsed,
     SchemaLoaded,
     Served,
     Shed,
     Skipped,
+    Unrehearsed,
 )
 from proxy.operate.log import EventLog, describe_event, render_line
 
@@ -154,3 +158,26 @@ def test_no_text_can_forge_a_second_line(problem: str, where: str) -> None:
     line = render_line(record.kind, record.fields)
     assert len(line.splitlines()) == 1
     assert line.isascii()
+
+
+def test_writes_of_unknown_outcome_and_rehearsals_that_differ_or_must_not_be_are_told() -> None:
+    difference = Difference("body", "$[0].label", "secret", "other secret")
+    told = []
+    for event in (
+        OutcomeLost("storage", "upstream"),
+        Rehearsed("storage", "mismatch", "POST /storage?on_conflict=id", (difference,)),
+        Rehearsed("storage", "failed", "POST /storage", detail="timeout"),
+        RehearsalRefused("storage", ("s.f calls dblink, which a rollback does not undo",)),
+    ):
+        record = describe_event(event)
+        assert record is not None
+        told.append(f"{logging.getLevelName(record.level)} {render_line(record.kind, record.fields)}")
+    assert told == [
+        "ERROR outcome_unknown table=storage side=upstream",
+        'WARNING rehearsal_mismatch table=storage aspects=body differences=1 paths="$[0].label"'
+        ' shape="POST storage?on_conflict=id"',
+        'WARNING rehearsal_failed table=storage detail=timeout shape="POST storage"',
+        'WARNING rehearsal_refused table=storage hazards="s.f calls dblink, which a rollback does not undo"',
+    ]
+    assert describe_event(Rehearsed("storage", "match", "POST /storage")) is None
+    assert describe_event(Unrehearsed("storage", "busy")) is None

@@ -19,6 +19,8 @@ from proxy.events import (
     LedgerFlushed,
     LedgerShed,
     ModeChanged,
+    OutcomeLost,
+    Rehearsed,
     SchemaLoaded,
     Served,
     Shed,
@@ -26,6 +28,7 @@ from proxy.events import (
     SideAnswered,
     Skipped,
     SkipReason,
+    Unrehearsed,
     Verdict,
 )
 from proxy.operate.metrics import MAX_TABLES, Metrics
@@ -44,6 +47,10 @@ FAMILIES = {
     "mismatches",
     "skipped",
     "shed",
+    "rehearsals",
+    "unrehearsed",
+    "rehearsal_refused",
+    "unknown_outcomes",
     "queue_entries",
     "queue_bytes",
     "queue_oldest_seconds",
@@ -169,6 +176,28 @@ def test_skipped_shed_fallbacks_sides_and_crashes_are_counted(metrics: Metrics) 
     assert value(metrics, "fallbacks_total", table="location", reason="timeout") == 1
     assert value(metrics, "side_duration_seconds_sum", table="storage", side="engine") == 0.5
     assert value(metrics, "crashes_total") == 1
+
+
+def test_rehearsals_and_unknown_outcomes_are_counted_apart_from_reads(metrics: Metrics) -> None:
+    metrics.listen(Rehearsed("storage", "match", "POST /storage"))
+    metrics.listen(Unrehearsed("storage", "busy"))
+    metrics.listen(OutcomeLost("storage", "upstream"))
+    assert value(metrics, "rehearsals_total", table="storage", verdict="match") == 1
+    assert value(metrics, "rehearsals_total", table="storage", verdict="mismatch") == 0
+    assert value(metrics, "unrehearsed_total", table="storage", reason="busy") == 1
+    assert value(metrics, "unknown_outcomes_total", table="storage", side="upstream") == 1
+    assert value(metrics, "unknown_outcomes_total", table="storage", side="engine") == 0
+    assert value(metrics, "verdicts_total", table="storage", verdict="match") == 0
+
+
+def test_a_table_that_must_not_be_rehearsed_is_shown_until_it_may(metrics: Metrics) -> None:
+    assert value(metrics, "rehearsal_refused", table="storage") == 0
+    metrics.set_tables([TableModes("storage", "shadow", "upstream", ("its trigger calls dblink",))])
+    assert value(metrics, "rehearsal_refused", table="storage") == 1
+    assert value(metrics, "table_mode", table="storage", operation="writes", mode="upstream") == 1
+    metrics.set_tables([TableModes("storage", "shadow", "rehearse")])
+    assert value(metrics, "rehearsal_refused", table="storage") == 0
+    assert value(metrics, "table_mode", table="storage", operation="writes", mode="rehearse") == 1
 
 
 def test_one_mode_is_in_force_and_a_change_has_its_time() -> None:

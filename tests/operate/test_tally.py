@@ -10,6 +10,9 @@ from proxy.events import (
     FellBack,
     Judged,
     ModeChanged,
+    OutcomeLost,
+    RehearsalVerdict,
+    Rehearsed,
     Served,
     Shed,
     ShedReason,
@@ -17,6 +20,8 @@ from proxy.events import (
     SideAnswered,
     Skipped,
     SkipReason,
+    Unrehearsed,
+    UnrehearsedReason,
     Verdict,
 )
 from proxy.operate.tally import WRITE_REASON, TableTally, Tally
@@ -93,3 +98,32 @@ def test_every_verdict_and_reason_is_in_the_report() -> None:
 
 def test_other_events_are_no_tables() -> None:
     assert tally(SideAnswered("x", "engine", 1.0), ModeChanged("y", "reads", "shadow", "engine")) == {}
+
+
+def write(mode: str = "rehearse") -> Served:
+    return Served("storage", "POST", mode, False, "upstream", 201, 0.1, 0.0)
+
+
+rehearsal_ends: st.SearchStrategy[Event] = st.one_of(
+    st.sampled_from(get_args(RehearsalVerdict)).map(lambda one: Rehearsed("storage", one, "POST /storage")),
+    st.sampled_from(get_args(UnrehearsedReason)).map(lambda one: Unrehearsed("storage", one)),
+)
+
+
+@given(st.lists(rehearsal_ends), st.integers(0, 3), st.randoms(use_true_random=False))
+def test_writes_in_rehearsal_are_verdicts_and_reasons_and_no_part_of_the_reads(
+    ends: list[Event], others: int, chance: object
+) -> None:
+    events = [*ends, *(write() for _ in ends), *(write("engine") for _ in range(others)), served("storage")]
+    chance.shuffle(events)  # type: ignore[attr-defined]
+    storage = tally(*events)["storage"]
+    assert storage.to_rehearse == len(ends)
+    assert storage.to_rehearse == sum(storage.rehearsals.values()) + sum(storage.unrehearsed.values())
+    assert (storage.reads, storage.settled, storage.writes) == (1, 0, len(ends) + others)
+
+
+def test_writes_of_unknown_outcome_are_counted() -> None:
+    storage = tally(write(), OutcomeLost("storage", "engine"), OutcomeLost("storage", "upstream"))["storage"]
+    assert storage.unknown_outcomes == 2
+    assert set(storage.rehearsals) == set(get_args(RehearsalVerdict))
+    assert set(storage.unrehearsed) == set(get_args(UnrehearsedReason))

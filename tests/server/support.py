@@ -19,8 +19,10 @@ from proxy.events import Event
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
+from proxy.server.rehearsal import Rehearsals
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.upstream import Upstream
+from proxy.server.writes import Writes
 from proxy.shadow.policy import Decision, Names
 
 LOCALHOST = "127.0.0.1"
@@ -201,6 +203,7 @@ class Stack:
     state: State
     upstream: Upstream | None
     mirror: KeepingMirror
+    writes: Writes
     events: list[Event]
     wires: list[Wire] = field(default_factory=list)
     settled: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -234,6 +237,7 @@ async def front_door(
     config: Config,
     *,
     ask_engine: AskEngine = no_engine,
+    rehearse: AskEngine = no_engine,
     engine: EngineSnapshot | None = None,
     names: Names = NAMES,
     **parts: Any,
@@ -241,7 +245,7 @@ async def front_door(
     """A front door, open on a free port; ``parts`` are given to ``Handler``."""
     loop = asyncio.get_running_loop()
     upstream = None if config.upstream is None else Upstream(config.upstream, loop.time)
-    stack = Stack(0, State(Snapshot(config, names, engine)), upstream, KeepingMirror(), [])
+    state, mirror, writes = State(Snapshot(config, names, engine)), KeepingMirror(), Writes(loop.time)
     notices: set[asyncio.Task[None]] = set()
 
     async def notify() -> None:
@@ -254,11 +258,15 @@ async def front_door(
         notices.add(notice)
         notice.add_done_callback(notices.discard)
 
+    rehearsals = Rehearsals(rehearse, emit, concurrency=config.rehearsal.concurrency, clock=loop.time)
+    stack = Stack(0, state, upstream, mirror, writes, [])
     given: dict[str, Any] = {
         "state": stack.state,
         "upstream": upstream,
         "ask_engine": ask_engine,
         "mirror": stack.mirror,
+        "rehearsals": rehearsals,
+        "writes": stack.writes,
         "emit": emit,
         "clock": loop.time,
         "roll": lambda: 0.0,
@@ -271,6 +279,7 @@ async def front_door(
         for wire in stack.wires:
             await wire.close()
         await door.close()
+        await rehearsals.close()
         if upstream is not None:
             await upstream.close()
         await asyncio.gather(*notices)

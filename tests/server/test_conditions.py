@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from proxy.config import Config, EngineConfig, UpstreamConfig
 from proxy.database.snapshot import EngineSnapshot
+from proxy.engine.reach import Reach
 from proxy.engine.schema import Column, Relation, Schema
 from proxy.messages import Request
 from proxy.server.conditions import MAX_UPSTREAMS, ConditionsInForce
@@ -24,7 +25,7 @@ def snapshot(**columns: str) -> Snapshot:
     made = {name: Column(name, kind, kind) for name, kind in columns.items()}
     other = Relation("dlm", "other", {})
     schema = Schema(relations={("dlm", "storage"): Relation("dlm", "storage", made), ("dlm", "other"): other})
-    return Snapshot(CONFIG, make_names(schema, CONFIG.engine), EngineSnapshot(CONFIG.engine, schema))
+    return Snapshot(CONFIG, make_names(schema, CONFIG.engine, Reach()), EngineSnapshot(CONFIG.engine, schema))
 
 
 def test_a_new_schema_changes_the_tables_that_it_changes() -> None:

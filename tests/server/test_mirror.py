@@ -15,8 +15,9 @@ from proxy.config import Config, EngineConfig, ShadowConfig
 from proxy.errors import ApiError, Unsupported, render_error
 from proxy.events import Crashed, Event, Judged, Shed, SideAnswered
 from proxy.messages import Answer, Exchange, Request
-from proxy.server.mirror import SMALL, Mirror, describe
+from proxy.server.mirror import OVERLAPPED, SMALL, Mirror, describe
 from proxy.server.state import Snapshot
+from proxy.server.writes import Writes
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision, Names
 from tests.server.virtual_time import now, run
@@ -24,6 +25,7 @@ from tests.server.virtual_time import now, run
 ROWS = Answer(200, ((b"Content-Type", b"application/json"),), b'[{"id":1}]')
 OTHER_ROWS = replace(ROWS, body=b'[{"id":2}]')
 REQUEST = Request("GET", b"/storage?id=eq.1")
+STORAGE = Names(("s",), frozenset({("s", "storage")}))
 
 Engine = Callable[[Request, Snapshot], Awaitable[Answer]]
 
@@ -532,3 +534,37 @@ def test_every_offer_of_every_table_ends_exactly_once(
         assert (scene.mirror.entries, scene.mirror.bytes, scene.mirror.in_flight) == (0, 0, 0)
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("ended", "verdict"), [(5.0, "mismatch"), (15.0, "inconclusive"), (None, "inconclusive")]
+)
+def test_a_difference_that_a_write_through_the_proxy_came_between_proves_nothing(
+    ended: float | None, verdict: str
+) -> None:
+    async def play() -> list[Judged]:
+        moment = 5.0
+        writes = Writes(lambda: moment)
+        judged: list[Judged] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Judged):
+                judged.append(event)
+
+        mirror = Mirror(differing, listen, concurrency=1, clock=now, writes=writes)
+        write = writes.begin(frozenset({("s", "storage")}))
+        writes.end(writes.begin(frozenset({("s", "other")})))
+        if ended is not None:
+            moment = ended
+            writes.end(write)
+        snapshot = Snapshot(Config(engine=EngineConfig(db_schemas=("s",))), STORAGE, None)
+        mirror.open()
+        mirror.offer(decision(), Exchange(REQUEST, ROWS, 0.1, started=10.0), snapshot)
+        await asyncio.sleep(1)
+        await mirror.close()
+        return judged
+
+    (judged,) = run(play())
+    assert judged.verdict == verdict
+    assert bool(judged.differences) == (verdict == "mismatch")
+    assert judged.detail == ("" if verdict == "mismatch" else OVERLAPPED)

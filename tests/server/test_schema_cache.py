@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from proxy.config import Config, EngineConfig
+from proxy.engine.reach import Reach
 from proxy.engine.schema import Function, Relation, Schema
 from proxy.errors import ApiError, EngineDown, Unrecoverable
 from proxy.events import Event, LoadDelayed, SchemaLoaded
@@ -231,5 +232,5 @@ async def test_without_recovery_it_waits_until_it_is_asked() -> None:
 def test_a_function_only_reads_if_all_its_overloads_do() -> None:
     stable, volatile = Function("api", "f", volatility="stable"), Function("api", "f")
     functions = {("api", "f"): (stable, volatile), ("api", "g"): (stable,)}
-    names = make_names(Schema(functions=functions), EngineConfig(db_schemas=("api",)))
+    names = make_names(Schema(functions=functions), EngineConfig(db_schemas=("api",)), Reach())
     assert names.functions == {("api", "f"): False, ("api", "g"): True}

@@ -1,15 +1,25 @@
 """Which side answers, what is mirrored, and under which name it is counted."""
 
 import string
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.config import Config, EngineConfig, Rule, UpstreamConfig
+from proxy.config import Config, EngineConfig, ReadMode, Rule, UpstreamConfig, WriteMode
 from proxy.messages import Headers, Request
-from proxy.shadow.policy import Decision, FindTouched, Names, TableModes, decide, list_modes
+from proxy.shadow.policy import (
+    Decision,
+    FindTouched,
+    Hazards,
+    Names,
+    Side,
+    TableModes,
+    decide,
+    list_modes,
+)
 from proxy.shadow.subject import Subject, label_subject, list_subjects
 
 NAMES = Names(
@@ -150,6 +160,75 @@ def test_writes_go_to_the_upstream_whatever_the_reads_do(method: str) -> None:
     )
 
 
+SAFE = replace(
+    NAMES,
+    hazards=Hazards(
+        {("dlm", "storage"): (), ("dlm", "data_item"): ("its trigger calls dblink",)},
+        {("dlm", "drop_all"): ()},
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("writes", "serve", "rehearse"),
+    [("upstream", "upstream", False), ("rehearse", "upstream", True), ("engine", "engine", False)],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_write_goes_where_the_mode_of_writes_says(
+    writes: WriteMode, serve: Side, rehearse: bool, method: str
+) -> None:
+    config = configure(tables={"storage": Rule(writes=writes)}, functions={"drop_all": Rule(writes=writes)})
+    for target, table in ((b"/storage", "storage"), (b"/rpc/drop_all", "rpc/drop_all")):
+        decision = decide(Request(method, target), config, SAFE, 0.0)
+        assert decision == Decision(table, writes, False, serve, "method", rehearse)
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "BREW", "post", "TRACE", "CONNECT", "QUERY"])
+@pytest.mark.parametrize("writes", ["rehearse", "engine"])
+def test_what_is_neither_read_nor_write_is_the_upstreams(method: str, writes: WriteMode) -> None:
+    config = configure(Rule("engine", writes))
+    decision = decide(Request(method, b"/storage"), config, SAFE, 0.0)
+    assert decision == Decision("storage", "upstream", False, "upstream", "method")
+
+
+@pytest.mark.parametrize(("method", "target"), [("GET", b"/rpc/drop_all"), ("HEAD", b"/rpc/drop_all")])
+def test_a_function_that_writes_is_a_read_when_it_is_called_by_a_method_that_reads(
+    method: str, target: bytes
+) -> None:
+    decision = decide(Request(method, target), configure(Rule("engine", "rehearse")), SAFE, 0.0)
+    assert (decision.read, decision.rehearse) == (True, False)
+
+
+def test_a_function_that_only_reads_is_never_rehearsed() -> None:
+    config = configure(Rule("shadow", "rehearse"))
+    assert not decide(Request("POST", b"/rpc/latest"), config, SAFE, 0.0).rehearse
+
+
+def test_a_table_whose_writes_reach_outside_or_are_not_known_is_not_rehearsed() -> None:
+    config = configure(Rule(writes="rehearse"))
+    for target, table in ((b"/data_item", "data_item"), (b"/rpc", "rpc"), (b"/rpc/feed", "other")):
+        decision = decide(Request("POST", target), config, SAFE, 0.0)
+        assert decision.table == table
+        assert decision.rehearse == (table == "other")
+        assert decision.mode == ("rehearse" if table == "other" else "upstream")
+    assert not decide(Request("POST", b"/storage"), config, NAMES, 0.0).rehearse, "nothing is known"
+
+
+def test_the_list_of_modes_says_what_is_done_and_why_not_more() -> None:
+    config = configure(Rule(writes="rehearse"))
+    modes = {row.table: row for row in list_modes(config, SAFE)}
+    assert modes["storage"] == TableModes("storage", "shadow", "rehearse")
+    assert modes["data_item"] == TableModes("data_item", "shadow", "upstream", ("its trigger calls dblink",))
+    assert modes["zoo.animal"].writes == "upstream"
+    assert modes["zoo.animal"].hazards
+    assert modes["other"] == TableModes("other", "shadow", "rehearse")
+
+
+def test_a_table_whose_writes_are_the_engines_needs_no_leave_to_be_rehearsed() -> None:
+    config = configure(Rule(writes="engine"))
+    assert decide(Request("POST", b"/data_item"), config, SAFE, 0.0).serve == "engine"
+
+
 def test_a_post_to_a_function_that_only_reads_is_a_read() -> None:
     assert ask(b"/rpc/latest", method="POST") == Decision("rpc/latest", "shadow", True, "upstream", None)
     assert ask(b"/rpc/drop_all", method="POST").skip == "method"
@@ -253,3 +332,32 @@ def test_the_least_advanced_mode_of_all_touched_tables_applies(
     config = Config(upstream=UpstreamConfig("http://postgrest"), tables=rules)
     decision = decide(Request("GET", b"/storage?select=*"), config, WEAKEST, 0.0, touching(*touched))
     assert (decision.table, decision.mode, decision.serve) == ("storage", mode, serve)
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads", "mode"),
+    [
+        ("engine", ("engine",), "engine"),
+        ("engine", ("shadow", "engine"), "rehearse"),
+        ("engine", ("shadow", "upstream"), "upstream"),
+        ("rehearse", ("engine",), "rehearse"),
+        ("rehearse", ("shadow",), "rehearse"),
+        ("rehearse", ("upstream",), "upstream"),
+        ("upstream", ("engine",), "upstream"),
+        ("engine", (), "engine"),
+    ],
+)
+def test_a_write_is_as_advanced_as_the_reads_of_what_its_representation_embeds(
+    writes: WriteMode, reads: tuple[ReadMode, ...], mode: WriteMode
+) -> None:
+    tables = {"storage": Rule("upstream", writes)} | {
+        f"t{number}": Rule(read) for number, read in enumerate(reads)
+    }
+    names = Names(
+        ("dlm",), frozenset(("dlm", name) for name in tables), hazards=Hazards({("dlm", "storage"): ()})
+    )
+    config = Config(upstream=UpstreamConfig("http://postgrest"), tables=tables)
+    touched = touching(*(name for name in tables if name != "storage"))
+    decision = decide(Request("POST", b"/storage?select=*"), config, names, 0.0, touched)
+    assert (decision.mode, decision.serve == "engine") == (mode, mode == "engine")
+    assert decision.rehearse == (mode == "rehearse")

@@ -1,0 +1,89 @@
+"""What operators ask a running proxy for beside what it counts: the ledger, the engine, a tape."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from proxy.errors import ApiError, EngineDown, UnderstudyError, Unsupported, render_error
+from proxy.ledger.database import Result, Work
+from proxy.ledger.ledger import Ledger
+from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
+from proxy.messages import Answer, Exchange, Request
+from proxy.server import refusals
+from proxy.server.parts import TakesOffers
+from proxy.server.roles import find_role
+from proxy.server.state import AskEngine, Snapshot, State
+from proxy.shadow.policy import Decision
+from proxy.tape.recorder import Recorder, RecordingLimits
+
+
+class AskedLedger:
+    """The ledger, as the admin port asks it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def describe(self) -> dict[str, object]:
+        """How it does."""
+        return asdict(self._ledger.condition)
+
+    async def evidence(self) -> object:
+        return await self._read(report_evidence)
+
+    async def mismatches(self, table: str | None) -> Sequence[object]:
+        return await self._read(partial(report_mismatches, table=table))
+
+    async def mismatch(self, prefix: str) -> Sequence[object]:
+        return await self._read(partial(report_mismatch, prefix=prefix))
+
+    async def _read(self, work: Work[Result]) -> Result:
+        try:
+            return await self._ledger.read(work)
+        except UnderstudyError as error:
+            raise UnderstudyError(f"the ledger cannot be read: {error}") from error
+
+
+class AskedEngine:
+    """The engine, whatever the mode: what it answers to a read, for an operator who compares by hand."""
+
+    def __init__(self, ask: AskEngine, state: State) -> None:
+        self._ask = ask
+        self._state = state
+
+    async def __call__(self, request: Request) -> Answer:
+        """Its answer, or why there is none."""
+        snapshot = self._state.current
+        try:
+            if snapshot.engine is None:
+                raise ApiError(503, "PGRST002", "No schema cache is loaded")
+            async with asyncio.timeout(snapshot.config.shadow.timeout):
+                return await self._ask(request, snapshot)
+        except ApiError as error:
+            return render_error(error)
+        except EngineDown as error:
+            return render_error(error.error)
+        except Unsupported as error:
+            return render_error(refusals.not_implemented(error.feature))
+        except TimeoutError:
+            return render_error(ApiError(504, "PGRST003", "The engine took too long"))
+
+
+class RecordedOffers:
+    """The mirror, with whoever records live traffic beside it."""
+
+    def __init__(self, mirror: TakesOffers, recorder: Recorder) -> None:
+        self._mirror = mirror
+        self._recorder = recorder
+
+    def offer(self, decision: Decision, exchange: Exchange, snapshot: Snapshot) -> None:
+        """Take a read that the upstream has answered; never waits and never raises."""
+        self._mirror.offer(decision, exchange, snapshot)
+        if self._recorder.active:
+            role = find_role(exchange.request, snapshot, time.time())
+            self._recorder.offer(decision.table, role, exchange)
+
+    def record(self, *, per_shape: int, max_bytes: int, seconds: float) -> AsyncGenerator[str, None]:
+        """The lines of a tape as they come, until a limit is reached."""
+        return self._recorder.record(RecordingLimits(per_shape, max_bytes, seconds))

@@ -1,0 +1,114 @@
+"""The engine on stage: what it answers for a client, and what it means that it cannot.
+
+A read that fails is the upstream's to answer. A write is so only where the engine has surely done nothing:
+anything else the client is told, because the upstream would do the write a second time.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.database.alone import answer_trouble
+from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported, render_error
+from proxy.events import Crashed, Event, FallbackReason, OutcomeLost
+from proxy.messages import Answer, Request
+from proxy.server import refusals
+from proxy.server.client import ClientGone
+from proxy.server.state import AskEngine, Snapshot
+from proxy.server.visit import Visit
+
+_LARGEST_WRITE = 64 * 1024 * 1024
+"""Bytes of a body that are kept for the engine where the configuration has no limit; beyond, the upstream."""
+
+
+class EngineSide:
+    """Asks the engine on behalf of a client. ``tell`` takes events and never raises."""
+
+    def __init__(self, ask: AskEngine, tell: Callable[[Event], None]) -> None:
+        self._ask_engine = ask
+        self._tell = tell
+
+    async def read(self, visit: Visit) -> Answer | FallbackReason:
+        """The answer to what changes nothing, or why the upstream has to give it."""
+        shadow = visit.snapshot.config.shadow
+        if visit.snapshot.engine is None:
+            return "no_schema"
+        try:
+            async with asyncio.timeout(shadow.timeout):
+                return await self._ask(await visit.complete(shadow.max_body), visit.snapshot)
+        except Unsupported:
+            return "unsupported"
+        except TimeoutError:
+            return "timeout"
+        except EngineDown:
+            # The database's trouble, not a fault of ours.
+            return "failed"
+        except (ClientGone, refusals.Refusal):
+            raise
+        except asyncio.CancelledError as error:
+            self._take_cancellation(error)
+        except Exception as error:
+            self._tell(describe_crash("engine", error))
+        return "failed"
+
+    async def write(self, visit: Visit) -> Answer | FallbackReason:
+        """The answer to a write, or why the upstream has to do it: the engine has not and never will."""
+        config, engine = visit.snapshot.config, visit.snapshot.engine
+        if engine is None:
+            return "no_schema"
+        seconds = None if config.upstream is None else config.upstream.timeout
+        try:
+            request = await visit.complete(config.limits.body or _LARGEST_WRITE)
+        except Unsupported:
+            return "unsupported"
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._ask(request, visit.snapshot)
+        except Unsupported:
+            return "unsupported"
+        except TimeoutError:
+            # The transaction is undone: else the engine would have said that its outcome is unknown.
+            trouble = refusals.engine_timeout()
+        except OutcomeUnknown as error:
+            trouble = self._lose(visit, error)
+        except EngineDown as error:
+            trouble = error.error
+        except asyncio.CancelledError as error:
+            self._take_cancellation(error)
+            trouble = self._lose(visit, OutcomeUnknown())
+        except Exception as error:
+            # A fault of ours, of which nobody knows whether it came before the end of the transaction.
+            self._tell(describe_crash("engine", error))
+            trouble = self._lose(visit, OutcomeUnknown())
+        return answer_trouble(trouble, visit.request, engine.options)
+
+    async def answer_alone(self, visit: Visit) -> Answer:
+        """The answer where nobody stands behind the engine. Raises ApiError for what it does not do."""
+        try:
+            return await self._ask(await visit.complete(None), visit.snapshot)
+        except Unsupported as error:
+            raise refusals.not_implemented(error.feature) from error
+        except OutcomeUnknown as error:
+            trouble = self._lose(visit, error)
+        return answer_trouble(trouble, visit.request, visit.snapshot.config.engine)
+
+    async def _ask(self, request: Request, snapshot: Snapshot) -> Answer:
+        try:
+            return await self._ask_engine(request, snapshot)
+        except ApiError as error:
+            return render_error(error)
+
+    def _lose(self, visit: Visit, error: OutcomeUnknown) -> ApiError:
+        self._tell(OutcomeLost(visit.decision.table, "engine"))
+        return error.error
+
+    def _take_cancellation(self, error: asyncio.CancelledError) -> None:
+        """A cancellation inside the engine is a failure like others; only our own means that we stop."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise error
+        self._tell(describe_crash("engine", error))
+
+
+def describe_crash(where: str, error: BaseException) -> Crashed:
+    """The event of a fault; the text of an exception may hold a token or a value (promise 10)."""
+    return Crashed(where, type(error).__name__)

@@ -1,0 +1,103 @@
+"""What is known so far about one client request, from its head to the end of its answer."""
+
+from dataclasses import dataclass, field
+
+from proxy.errors import Unsupported
+from proxy.events import Side, SkipReason, UnrehearsedReason
+from proxy.messages import READ_METHODS, WRITE_METHODS, Answer, Exchange, Request
+from proxy.server.client import ClientRequest
+from proxy.server.heads import Fields, RequestHead, ResponseHead
+from proxy.server.rehearsal import Rehearsal
+from proxy.server.state import Snapshot
+from proxy.server.writes import Write
+from proxy.shadow.policy import Decision
+
+_CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, frozenset(), False, 0))
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request that is being answered; settled once, at its end.
+
+    ``parts`` are the copy of the answer's body, of which there is none when it is ``too_large``.
+    """
+
+    client: ClientRequest
+    head: RequestHead
+    snapshot: Snapshot
+    request: Request
+    decision: Decision
+    started: float
+    answered_by: Side = "proxy"
+    code: int = 0
+    upstream_started: float | None = None
+    upstream_finished: float | None = None
+    engine_started: float | None = None
+    engine_finished: float | None = None
+    answer_head: ResponseHead | None = None
+    parts: list[bytes] = field(default_factory=list)
+    too_large: bool = False
+    skip: SkipReason | None = None
+    write: Write | None = None
+    rehearsal: Rehearsal | None = None
+    unrehearsed: UnrehearsedReason | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether the request may change something, as far as its method and target tell."""
+        return self.head.method in WRITE_METHODS and not self.decision.read
+
+    @property
+    def room(self) -> int:
+        """How many bytes of the upstream's answer are to be kept; -1 for none at all."""
+        if self.rehearsal is not None:
+            return self.snapshot.config.rehearsal.max_body
+        return self.snapshot.config.shadow.max_body if self.skip is None else -1
+
+    @property
+    def upstream_seconds(self) -> float:
+        return _between(self.upstream_started, self.upstream_finished)
+
+    @property
+    def engine_seconds(self) -> float:
+        return _between(self.engine_started, self.engine_finished)
+
+    async def complete(self, room: int | None) -> Request:
+        """The request with its body, where the method gives one a meaning (RFC 9110, section 9.3.1).
+
+        Raises ``Unsupported`` for more than ``room`` bytes, and what reading from the client raises.
+        """
+        head, request, client = self.head, self.request, self.client
+        if not head.has_body or head.method in READ_METHODS:
+            return request
+        if head.fields.expects_continue and not client.body.complete:
+            client.reply.interim(_CONTINUE)
+        body = await client.body.buffer(room)
+        if body is None:
+            raise Unsupported("large request body")
+        return Request(request.method, request.target, request.headers, body)
+
+    def answer(self) -> Answer | None:
+        """The upstream's answer as it was kept; None unless it came whole and was kept whole."""
+        if self.answer_head is None or self.too_large:
+            return None
+        head = self.answer_head
+        return Answer(head.status, head.fields.headers, b"".join(self.parts), head.reason)
+
+    def exchange(self) -> Exchange | SkipReason:
+        """What the mirror is to be given, or why it cannot be."""
+        request, answer = self.request, self.answer()
+        if self.answer_head is None:
+            return "upstream_error"
+        if answer is None:
+            return "too_large"
+        if self.head.has_body:
+            body = self.client.body.kept
+            if body is None:
+                return "too_large"
+            request = Request(request.method, request.target, request.headers, body)
+        return Exchange(request, answer, self.upstream_seconds, self.upstream_started or 0.0)
+
+
+def _between(start: float | None, end: float | None) -> float:
+    return 0.0 if start is None or end is None else end - start
