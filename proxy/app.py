@@ -186,6 +186,7 @@ class Proxy:
             time.monotonic,
             lambda: random.uniform(0, 100),
         )
+        self._stack.push_async_callback(handler.close)
         door = FrontDoor(handler, config.limits, self.emit)
         self.port = await door.open(config.listen)
         self._stack.push_async_callback(door.close)

@@ -4,7 +4,7 @@ front, request_parser, client, request_body   a client's request in, its reply o
 heads, bodies, refusals, dates                HTTP/1.1 as values
 upstream, connection                          requests to the upstream
 handler, visit, parts                         one request: which side answers, what is counted
-engine_side                                   the engine on stage, and what its trouble means
+engine_side, orders                           the engine on stage, and what its trouble means
 mirror                                        the bounded queue of mirrored reads
 rehearsal                                     writes that the engine does and undoes before the upstream
 writes                                        the proxy's own writes, and which readings they came in between
