@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Coroutine, Mapping
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,8 +23,16 @@ from proxy.database.reach import load_reach
 from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
 from proxy.engine.sql.session import Rehearsal
-from proxy.errors import ApiError
-from proxy.events import ConfigReloaded, Crashed, Emit, Event, RehearsalRefused, SchemaLoaded
+from proxy.errors import ApiError, UpstreamRefused
+from proxy.events import (
+    ConfigReloaded,
+    Crashed,
+    Emit,
+    Event,
+    RehearsalRefused,
+    RuleExpired,
+    SchemaLoaded,
+)
 from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health, can_connect
@@ -31,15 +40,23 @@ from proxy.operate.lag import measure_lag
 from proxy.operate.listeners import join_listeners
 from proxy.operate.log import EventLog
 from proxy.operate.metrics import Metrics
+from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
+from proxy.operate.rules import RuleReport, Rules, is_expired
 from proxy.operate.tally import Tally
+from proxy.server.again import UpstreamAgain
+from proxy.server.comparing import Comparer, Pair
 from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
 from proxy.server.mirror import Mirror
+from proxy.server.probe import Probe
+from proxy.server.proof import AT_ONCE, AskUpstream, Prover
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
 from proxy.server.schema_cache import LoadReach, LoadSchema, SchemaCache
+from proxy.server.selftest import SelfTest
 from proxy.server.state import AskEngine, Snapshot, State
+from proxy.server.throttle import Throttle
 from proxy.server.upstream import Upstream
 from proxy.server.writes import Writes
 from proxy.shadow.policy import Names, TableModes, list_modes
@@ -97,6 +114,14 @@ def reaching(database: Database, emit: Emit) -> LoadReach:
     return load
 
 
+def _roll() -> float:
+    return random.uniform(0, 100)
+
+
+async def _ask_nobody(_: Request, __: int) -> Answer:
+    raise UpstreamRefused("there is no upstream")
+
+
 class Proxy:
     """One running proxy, from ``open`` to ``close``.
 
@@ -114,6 +139,8 @@ class Proxy:
         self.state = State(Snapshot(config, Names(), None))
         self.tally = Tally()
         self.recent = Recent()
+        self.rules = Rules()
+        self.proposals = Proposals()
         self.health = Health(time.time)
         self.metrics = Metrics(time.time)
         self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
@@ -121,9 +148,11 @@ class Proxy:
             self.metrics.listen,
             self.tally.listen,
             self.recent.listen,
+            self.rules.listen,
+            self.proposals.listen,
             self.health.listen,
             self._log.listen,
-            self._show_modes,
+            self._show_config,
         )
         self.port = 0
         self.admin_port = 0
@@ -162,7 +191,8 @@ class Proxy:
         if upstream is not None:
             self._stack.push_async_callback(upstream.close)
         writes = Writes(time.monotonic)
-        mirror = Mirror(asking(mirroring), self.emit, concurrency=config.shadow.concurrency, writes=writes)
+        throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
+        mirror = self._make_mirror(mirroring, throttle, writes)
         mirror.open()
         self._stack.push_async_callback(mirror.close)
         rehearsals = Rehearsals(
@@ -173,8 +203,9 @@ class Proxy:
         )
         self._stack.push_async_callback(rehearsals.close)
         self.metrics.watch_queue(mirror)
+        self.metrics.watch_throttle(throttle)
         self.metrics.watch_pool(lambda: serving.connections)
-        self.admin_port = await self._listen_admin()
+        self.admin_port = await self._listen_admin(throttle)
         handler = Handler(
             self.state,
             upstream,
@@ -184,7 +215,7 @@ class Proxy:
             writes,
             self.emit,
             time.monotonic,
-            lambda: random.uniform(0, 100),
+            _roll,
         )
         self._stack.push_async_callback(handler.close)
         door = FrontDoor(handler, config.limits, self.emit)
@@ -211,9 +242,55 @@ class Proxy:
         self._stack.push_async_callback(database.close)
         return database
 
-    async def _listen_admin(self) -> int:
+    def _make_mirror(self, database: Database, throttle: Throttle, writes: Writes) -> Mirror:
+        config, comparer = self._config, Comparer()
+        self._stack.callback(comparer.close)
+        ask_upstream: AskUpstream = _ask_nobody
+        if config.upstream is not None:
+            again = UpstreamAgain(config.upstream, time.monotonic, connections=AT_ONCE)
+            self._stack.push_async_callback(again.close)
+            ask_upstream = again.ask
+        ask_engine = asking(database)
+        prover = Prover(
+            ask_engine,
+            ask_upstream,
+            database.read_snapshot,
+            comparer,
+            clock=time.monotonic,
+            toss=lambda: random.random() < 0.5,
+            is_current=lambda snapshot: snapshot.engine is self.state.current.engine,
+            await_calm=writes.await_calm,
+        )
+        selftest = SelfTest(comparer, self.emit, roll=_roll, choose=random.randrange)
+        probe = Probe(
+            ask_upstream, database.read_snapshot, comparer, self.emit, roll=_roll, clock=time.monotonic
+        )
+
+        async def check(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
+            await selftest(request, pair, snapshot)
+            await probe(table, request, snapshot)
+
+        return Mirror(
+            ask_engine,
+            comparer,
+            prover,
+            throttle,
+            self.emit,
+            concurrency=config.shadow.concurrency,
+            check=check,
+        )
+
+    async def _listen_admin(self, throttle: Throttle) -> int:
         sources = AdminSources(
-            self.metrics.registry, self.tally, self.health, self.recent, self._list_modes, self._examine
+            self.metrics.registry,
+            self.tally,
+            self.health,
+            self.recent,
+            throttle,
+            self.proposals,
+            self._report_rules,
+            self._list_modes,
+            self._examine,
         )
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()
@@ -239,7 +316,7 @@ class Proxy:
         snapshot = self.state.current
         return list_modes(snapshot.config, snapshot.names)
 
-    def _show_modes(self, event: Event) -> None:
+    def _show_config(self, event: Event) -> None:
         if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
             modes = self._list_modes()
             self.metrics.set_tables(modes)
@@ -247,6 +324,15 @@ class Proxy:
             for table, hazards in refused.items() - self._refused.items():
                 self.emit(RehearsalRefused(table, hazards))
             self._refused = refused
+        if isinstance(event, ConfigReloaded) and event.accepted:
+            rules = self.state.current.config.compare.ignore
+            self.metrics.set_rules(rule.name for rule in rules)
+            for rule in rules:
+                if is_expired(rule, date.today()):
+                    self.emit(RuleExpired(rule.name, rule.expires.isoformat()))
+
+    def _report_rules(self) -> tuple[RuleReport, ...]:
+        return self.rules.report(self.state.current.config.compare.ignore, date.today())
 
     async def _examine(self) -> Condition:
         config = self.state.current.config

@@ -3,12 +3,14 @@
 ``/live``     200 while the process runs
 ``/ready``    200 when some side can answer clients, else 503; with the problems in JSON either way
 ``/metrics``  Prometheus: text or OpenMetrics, as ``Accept`` asks
-``/status``   modes, the tally, the newest disagreements, the last reload and the schema cache as JSON
+``/status``   modes, the tally, the newest disagreements, rules, the last reload and the schema cache as JSON
+``/pause``    POST: mirror nothing until somebody says ``/resume``; clients are served as ever
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -17,11 +19,22 @@ from prometheus_client.exposition import choose_encoder
 
 import proxy
 from proxy.operate.health import Condition, Health, judge_readiness
+from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
+from proxy.operate.rules import RuleReport
 from proxy.operate.tally import TableTally, Tally
 from proxy.shadow.policy import TableModes
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Pausable(Protocol):
+    """The mirror's throttle, as far as operators handle it."""
+
+    paused: bool
+
+    @property
+    def stopped(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,9 @@ class AdminSources:
     tally: Tally
     health: Health
     recent: Recent
+    throttle: Pausable
+    proposals: Proposals
+    rules: Callable[[], Sequence[RuleReport]]
     modes: Callable[[], Sequence[TableModes]]
     condition: Callable[[], Awaitable[Condition]]
 
@@ -68,8 +84,17 @@ def make_admin(sources: AdminSources) -> web.Application:
                 "modes": [asdict(modes) for modes in sources.modes()],
                 "tally": [render_tally(table) for table in sources.tally.report()],
                 "disagreements": [asdict(one) for one in sources.recent.report()],
+                "ignore_rules": [asdict(rule) for rule in sources.rules()],
+                "proposed_rules": [asdict(one) for one in sources.proposals.report()],
+                "mirror": _describe_mirror(sources.throttle),
             }
         )
+
+    async def pause(request: web.Request) -> web.Response:
+        return _set_paused(request, sources.throttle, paused=True)
+
+    async def resume(request: web.Request) -> web.Response:
+        return _set_paused(request, sources.throttle, paused=False)
 
     application = web.Application(middlewares=[_errors_as_json])
     application.add_routes(
@@ -78,9 +103,23 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.get("/ready", ready),
             web.get("/metrics", metrics),
             web.get("/status", status),
+            web.post("/pause", pause),
+            web.post("/resume", resume),
         ]
     )
     return application
+
+
+def _set_paused(request: web.Request, throttle: Pausable, *, paused: bool) -> web.Response:
+    # A page in an operator's browser may send a POST anywhere; it cannot leave this header out.
+    if "Origin" in request.headers:
+        raise web.HTTPForbidden
+    throttle.paused = paused
+    return _json(_describe_mirror(throttle))
+
+
+def _describe_mirror(throttle: Pausable) -> dict[str, bool]:
+    return {"paused": throttle.paused, "stopped": throttle.stopped}
 
 
 def render_tally(table: TableTally) -> dict[str, object]:

@@ -100,7 +100,7 @@ class Visit:
             if body is None:
                 return "too_large"
             request = Request(request.method, request.target, request.headers, body)
-        return Exchange(request, answer, self.upstream_seconds, self.upstream_started or 0.0)
+        return Exchange(request, answer, self.upstream_seconds)
 
 
 def _between(start: float | None, end: float | None) -> float:

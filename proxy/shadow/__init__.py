@@ -2,7 +2,12 @@
 
 names, subject, policy     which table a request is for, and what its rule says
 shape, query               a request with its literal values taken out
-compare, order             two answers to a verdict
+compare, bodies            two answers to a verdict
+arrange, rows              the order of rows, as far as it was promised; which rows to compare
 masking                    the same for a write and its rehearsal
+ignore                     what is not compared
+parts, proof               what differs, part by part, and what later readings make of it
+signature                  the name of a fault
 tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
+corrupt, proposals, throttle       known corruptions; rules to propose; when to hold back
 """

@@ -64,3 +64,28 @@ functions:
         "f:6: tables.'dlm.data_item': found the same table as 'data_item'; allowed: one of the two",
         "f:8: functions.data_item: found a name that is not in the schema cache; allowed: latest, storage",
     ]
+
+
+RULE = "{path: a, reason: so it is, expires: 2027-01-31, "
+
+
+def test_rules_are_about_something_that_exists_once() -> None:
+    file = read_config(
+        "upstream: {url: 'http://a'}\n"
+        "compare:\n"
+        "  ignore:\n"
+        f"    - {RULE} table: data_item}}\n"
+        f"    - {RULE} table: zoo.storage}}\n"
+        f"    - {RULE} function: latest}}\n"
+        f"    - {RULE} table: data_itm}}\n"
+        f"    - {RULE} table: storage}}\n"
+        f"    - {RULE} function: data_item}}\n",
+        "f",
+        {},
+    )
+    problems = check_names(file, RELATIONS, FUNCTIONS)
+    assert [(problem.line, problem.key, problem.found) for problem in problems] == [
+        (7, "compare.ignore.4", "'data_itm', which is not in the schema cache"),
+        (8, "compare.ignore.5", "'storage', which is in more than one schema"),
+        (9, "compare.ignore.6", "'data_item', which is not in the schema cache"),
+    ]
