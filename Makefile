@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format docs clean
+.PHONY: help demo test check bench verdicts format docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: $(READY) ## Lint, format, types and architecture
 
 bench: $(READY) ## Compare the speed of upstream, proxy and engine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+verdicts: $(READY) ## Beside writers no false alarm, and every planted fault found
+	@$(BIN)/python -m tests.verdicts $(ARGS)
 
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --quiet --fix . || true

@@ -5,18 +5,16 @@ import contextlib
 import logging
 import os
 import random
-import socket
 import time
-import uuid
 from collections.abc import Coroutine, Mapping
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-import proxy
-from proxy.config import Config, EngineConfig, UpstreamConfig
+from proxy.config import Config, EngineConfig
 from proxy.config.reader import ConfigFile, read_config
 from proxy.database.alone import answer_alone
 from proxy.database.answer import answer
@@ -25,10 +23,16 @@ from proxy.database.reach import load_reach
 from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
 from proxy.engine.sql.session import Rehearsal
-from proxy.errors import ApiError
-from proxy.events import ConfigReloaded, Crashed, Emit, Event, RehearsalRefused, SchemaLoaded
-from proxy.ledger.database import LedgerDatabase
-from proxy.ledger.ledger import Ledger
+from proxy.errors import ApiError, UpstreamRefused
+from proxy.events import (
+    ConfigReloaded,
+    Crashed,
+    Emit,
+    Event,
+    RehearsalRefused,
+    RuleExpired,
+    SchemaLoaded,
+)
 from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health, can_connect
@@ -36,25 +40,29 @@ from proxy.operate.lag import measure_lag
 from proxy.operate.listeners import join_listeners
 from proxy.operate.log import EventLog
 from proxy.operate.metrics import Metrics
+from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
+from proxy.operate.rules import RuleReport, Rules, is_expired
 from proxy.operate.tally import Tally
-from proxy.operators import AskedEngine, AskedLedger, RecordedOffers
+from proxy.operators import AskedEngine, AskedLedger, RecordedOffers, make_ledger, make_recorder
 from proxy.server.again import UpstreamAgain
 from proxy.server.both_sides import BothSides
-from proxy.server.conditions import ConditionsInForce
+from proxy.server.comparing import Comparer, Pair
 from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
 from proxy.server.mirror import Mirror
+from proxy.server.probe import Probe
+from proxy.server.proof import AT_ONCE, REST, AskUpstream, Prover
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
 from proxy.server.schema_cache import LoadReach, LoadSchema, SchemaCache
+from proxy.server.selftest import SelfTest
 from proxy.server.shrinking import Shrinker
 from proxy.server.state import AskEngine, Snapshot, State
+from proxy.server.throttle import Throttle
 from proxy.server.upstream import Upstream
 from proxy.server.writes import Writes
 from proxy.shadow.policy import Names, TableModes, list_modes
-from proxy.shadow.redaction.secrets import Redaction, make_redaction
-from proxy.tape.recorder import Recorder
 
 
 def read_named(path: str) -> bytes:
@@ -109,6 +117,14 @@ def reaching(database: Database, emit: Emit) -> LoadReach:
     return load
 
 
+def _roll() -> float:
+    return random.uniform(0, 100)
+
+
+async def _ask_nobody(_: Request, __: int) -> Answer:
+    raise UpstreamRefused("there is no upstream")
+
+
 class Proxy:
     """One running proxy, from ``open`` to ``close``.
 
@@ -124,20 +140,13 @@ class Proxy:
         self._tasks: list[asyncio.Task[None]] = []
         self._refused: Mapping[str, tuple[str, ...]] = {}
         self.state = State(Snapshot(config, Names(), None))
-        conditions = ConditionsInForce(self.state, proxy.__version__)
-        self.ledger = Ledger(
-            LedgerDatabase(config.ledger, create=True),
-            self._emit_later,
-            find_conditions=conditions.find,
-            redaction=self._find_redaction,
-            replica=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
-            clock=time.monotonic,
-            wall_clock=time.time,
-        )
-        self._recorder = Recorder(self._find_redaction, clock=time.monotonic)
+        self.ledger = make_ledger(config.ledger, self.state, self._emit_later)
+        self._recorder = make_recorder(self.state)
         self._shrinker: Shrinker | None = None
         self.tally = Tally()
         self.recent = Recent()
+        self.rules = Rules()
+        self.proposals = Proposals()
         self.health = Health(time.time)
         self.metrics = Metrics(time.time)
         self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
@@ -145,12 +154,14 @@ class Proxy:
             self.metrics.listen,
             self.tally.listen,
             self.recent.listen,
+            self.rules.listen,
+            self.proposals.listen,
             self.health.listen,
             self.ledger.listen,
             self._recorder.listen,
             self._tell_shrinker,
             self._log.listen,
-            self._show_modes,
+            self._show_config,
         )
         self.port = 0
         self.admin_port = 0
@@ -190,11 +201,10 @@ class Proxy:
         if upstream is not None:
             self._stack.push_async_callback(upstream.close)
         writes = Writes(time.monotonic)
-        mirror = Mirror(asking(mirroring), self.emit, concurrency=config.shadow.concurrency, writes=writes)
+        throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
+        mirror = self._make_mirror(mirroring, throttle, writes)
         mirror.open()
         self._stack.push_async_callback(mirror.close)
-        if config.upstream is not None:
-            self._shrink(config.upstream, asking(mirroring))
         rehearsals = Rehearsals(
             asking(rehearsing, rehearse=True),
             self.emit,
@@ -203,10 +213,11 @@ class Proxy:
         )
         self._stack.push_async_callback(rehearsals.close)
         self.metrics.watch_queue(mirror)
+        self.metrics.watch_throttle(throttle)
         self.metrics.watch_ledger(self.ledger)
         self.metrics.watch_pool(lambda: serving.connections)
         offers = RecordedOffers(mirror, self._recorder)
-        self.admin_port = await self._listen_admin(offers, asking(mirroring))
+        self.admin_port = await self._listen_admin(throttle, offers, asking(mirroring))
         self._stack.callback(self._recorder.close)
         handler = Handler(
             self.state,
@@ -217,8 +228,9 @@ class Proxy:
             writes,
             self.emit,
             time.monotonic,
-            lambda: random.uniform(0, 100),
+            _roll,
         )
+        self._stack.push_async_callback(handler.close)
         door = FrontDoor(handler, config.limits, self.emit)
         self.port = await door.open(config.listen)
         self._stack.push_async_callback(door.close)
@@ -244,20 +256,75 @@ class Proxy:
         self._stack.push_async_callback(database.close)
         return database
 
-    def _shrink(self, config: UpstreamConfig, ask_engine: AskEngine) -> None:
-        again = UpstreamAgain(config, time.monotonic, connections=1)
-        self._stack.push_async_callback(again.close)
-        sides = BothSides(self.state, ask_engine, again.ask)
-        self._shrinker = Shrinker(sides.find_differences, self.emit, clock=time.monotonic)
+    def _make_mirror(self, database: Database, throttle: Throttle, writes: Writes) -> Mirror:
+        config, comparer = self._config, Comparer()
+        self._stack.callback(comparer.close)
+        ask_upstream: AskUpstream = _ask_nobody
+        if config.upstream is not None:
+            again = UpstreamAgain(config.upstream, time.monotonic, connections=AT_ONCE)
+            self._stack.push_async_callback(again.close)
+            ask_upstream = again.ask
+        ask_engine = asking(database)
+
+        def make_prover(rest: float) -> Prover:
+            return Prover(
+                ask_engine,
+                ask_upstream,
+                database.read_snapshot,
+                comparer,
+                clock=time.monotonic,
+                toss=lambda: random.random() < 0.5,
+                is_current=lambda snapshot: snapshot.engine is self.state.current.engine,
+                await_calm=writes.await_calm,
+                rest=rest,
+            )
+
+        selftest = SelfTest(comparer, self.emit, roll=_roll, choose=random.randrange)
+        probe = Probe(
+            ask_upstream, database.read_snapshot, comparer, self.emit, roll=_roll, clock=time.monotonic
+        )
+
+        sides = BothSides(
+            self.state,
+            ask_engine,
+            ask_upstream,
+            comparer,
+            make_prover(0.0),
+            spend=throttle.spend,
+            clock=time.monotonic,
+        )
+        self._shrinker = Shrinker(
+            sides.find_differences,
+            self.emit,
+            clock=time.monotonic,
+            may_ask=lambda: not (throttle.paused or throttle.stopped),
+        )
         self._spawn("shrinking", self._shrinker.keep())
 
-    async def _listen_admin(self, offers: RecordedOffers, ask: AskEngine) -> int:
+        async def check(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
+            await selftest(request, pair, snapshot)
+            await probe(table, request, snapshot)
+
+        return Mirror(
+            ask_engine,
+            comparer,
+            make_prover(REST),
+            throttle,
+            self.emit,
+            concurrency=config.shadow.concurrency,
+            check=check,
+        )
+
+    async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
         ledger = AskedLedger(self.ledger)
         sources = AdminSources(
             self.metrics.registry,
             self.tally,
             self.health,
             self.recent,
+            throttle,
+            self.proposals,
+            self._report_rules,
             self._list_modes,
             self._examine,
             ledger.describe,
@@ -289,9 +356,6 @@ class Proxy:
         snapshot = self.state.current
         return list_modes(snapshot.config, snapshot.names)
 
-    def _find_redaction(self) -> Redaction:
-        return make_redaction(self.state.current.config.redact)
-
     def _emit_later(self, event: Event) -> None:
         """``emit``, for those that are made before it."""
         self.emit(event)
@@ -300,7 +364,7 @@ class Proxy:
         if self._shrinker is not None:
             self._shrinker.listen(event)
 
-    def _show_modes(self, event: Event) -> None:
+    def _show_config(self, event: Event) -> None:
         if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
             modes = self._list_modes()
             self.metrics.set_tables(modes)
@@ -308,6 +372,15 @@ class Proxy:
             for table, hazards in refused.items() - self._refused.items():
                 self.emit(RehearsalRefused(table, hazards))
             self._refused = refused
+        if isinstance(event, ConfigReloaded) and event.accepted:
+            rules = self.state.current.config.compare.ignore
+            self.metrics.set_rules(rule.name for rule in rules)
+            for rule in rules:
+                if is_expired(rule, date.today()):
+                    self.emit(RuleExpired(rule.name, rule.expires.isoformat()))
+
+    def _report_rules(self) -> tuple[RuleReport, ...]:
+        return self.rules.report(self.state.current.config.compare.ignore, date.today())
 
     async def _examine(self) -> Condition:
         config = self.state.current.config

@@ -28,8 +28,8 @@ Verdict: TypeAlias = Literal[
 SkipReason: TypeAlias = Literal[
     "mode", "not_sampled", "too_large", "method", "upstream_error", "client_gone", "fell_back", "no_schema"
 ]
-ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "shutdown"]
 LedgerKind: TypeAlias = Literal["evidence", "traffic", "mismatch", "example", "mode", "batch"]
+ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "budget", "breaker", "paused", "shutdown"]
 FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema"]
 RehearsalVerdict: TypeAlias = Literal[
     "match", "equivalent", "indeterminate", "mismatch", "inconclusive", "unsupported", "failed"
@@ -71,14 +71,33 @@ class SideAnswered:
     seconds: float
 
 
+Kind: TypeAlias = Literal[
+    "value", "format", "null", "type", "missing", "extra", "count", "keys", "order", "bytes"
+]
+"""How two values differ: ``format`` is one value written in two ways, ``null`` is null against another value,
+``missing`` is what only the upstream has, ``extra`` what only the engine has, ``keys`` their order."""
+
+Severity: TypeAlias = Literal["low", "medium", "high"]
+_SEVERITIES: dict[Kind, Severity] = {
+    **dict.fromkeys(("format", "keys"), "low"),
+    **dict.fromkeys(("value", "order", "bytes"), "medium"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One way in which two answers differ: where, in which aspect, and both values, shortened."""
+    """One way in which two answers differ: where, in which aspect, how, and both values, shortened."""
 
     aspect: Aspect
     path: str
     upstream: str
     engine: str
+    kind: Kind = "value"
+
+    @property
+    def severity(self) -> Severity:
+        """What a client is likely to make of it: low where only one that compares texts would notice."""
+        return "high" if self.aspect == "status" else _SEVERITIES.get(self.kind, "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +125,52 @@ class Judged:
     role: str = ""
     status: int = 0
     upstream_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAgain:
+    """Both sides were read again to prove a difference, or the upstream to probe it; how long they took."""
+
+    table: str
+    upstream_seconds: float
+    engine_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class VolatileFound:
+    """The upstream disagrees with itself in a member of its rows, at ``path``, or in a ``header``.
+
+    Nothing is ignored for that: it is what a rule of ``compare.ignore`` might say.
+    """
+
+    table: str
+    shape: str
+    path: str = ""
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTested:
+    """A copy of an answer was falsified on purpose, in the way called ``kind``; whether it was found."""
+
+    kind: str
+    detected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHit:
+    """Two answers differed in what the rule says is not compared."""
+
+    table: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleExpired:
+    """The rule's last day, ``expires``, is over: it is not applied any more."""
+
+    rule: str
+    expires: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +364,11 @@ Event: TypeAlias = (
     Served
     | SideAnswered
     | Judged
+    | ReadAgain
+    | VolatileFound
+    | SelfTested
+    | RuleHit
+    | RuleExpired
     | Skipped
     | Shed
     | Rehearsed

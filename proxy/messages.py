@@ -5,7 +5,7 @@ request target is never decoded and encoded again (promise 1).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -67,15 +67,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One client request with the upstream's answer to it; ``seconds`` is how long that took.
-
-    ``started`` is when the upstream was asked, by a clock that only grows.
-    """
+    """One client request with the upstream's answer to it; ``seconds`` is how long that took."""
 
     request: Request
     answer: Answer
     seconds: float
-    started: float = field(default=0.0, compare=False)
 
     @property
     def size(self) -> int:

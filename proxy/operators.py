@@ -1,22 +1,48 @@
-"""What operators ask a running proxy for beside what it counts: the ledger, the engine, a tape."""
+"""What operators have of a running proxy beside what it counts: the ledger, the engine, a tape."""
 
 import asyncio
+import os
+import socket
 import time
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict
 from functools import partial
 
+import proxy
 from proxy.errors import ApiError, EngineDown, UnderstudyError, Unsupported, render_error
-from proxy.ledger.database import Result, Work
+from proxy.events import Emit
+from proxy.ledger.database import LedgerDatabase, Result, Work
 from proxy.ledger.ledger import Ledger
 from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
 from proxy.messages import Answer, Exchange, Request
 from proxy.server import refusals
+from proxy.server.conditions import ConditionsInForce
 from proxy.server.parts import TakesOffers
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.shadow.policy import Decision
+from proxy.shadow.redaction.secrets import make_redaction
 from proxy.tape.recorder import Recorder, RecordingLimits
+
+
+def make_ledger(url: str, state: State, emit: Emit) -> Ledger:
+    """The ledger at ``url``, as this process keeps it: under the conditions that are in force."""
+    conditions = ConditionsInForce(state, proxy.__version__)
+    return Ledger(
+        LedgerDatabase(url, create=True),
+        emit,
+        find_conditions=conditions.find,
+        redaction=lambda: make_redaction(state.current.config.redact),
+        replica=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        clock=time.monotonic,
+        wall_clock=time.time,
+    )
+
+
+def make_recorder(state: State) -> Recorder:
+    """What records live traffic, without what is hidden now."""
+    return Recorder(lambda: make_redaction(state.current.config.redact), clock=time.monotonic)
 
 
 class AskedLedger:

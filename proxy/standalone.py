@@ -40,6 +40,7 @@ from proxy.server.front import FrontDoor
 from proxy.server.listener import Listener
 from proxy.server.listening import bind_path, bind_port, can_reach, show_place
 from proxy.server.options import Options
+from proxy.server.orders import Orders
 from proxy.server.schema_cache import SchemaCache
 from proxy.server.state import Snapshot, State
 from proxy.shadow.policy import Names
@@ -73,7 +74,7 @@ class Standalone:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._passing: set[asyncio.Task[None]] = set()
-        self._ordered: set[asyncio.Task[Answer]] = set()
+        self._orders = Orders()
         self.state = State(Snapshot(Config(engine=options), Names(), None))
         self.log = PostgrestLog(
             options.log_level, out, err, lambda: datetime.now().astimezone(), lambda: self._options
@@ -82,7 +83,7 @@ class Standalone:
         self.emit = join_listeners(self._loads.listen, self.log.listen, self._summarize)
         self._database = Database(options, connections=options.db_pool, application_name=NAME)
         self._stack.push_async_callback(self._database.close)
-        self._stack.push_async_callback(self._give_up)
+        self._stack.push_async_callback(self._orders.close)
         self.options = Options(
             self.state,
             self.emit,
@@ -185,16 +186,7 @@ class Standalone:
     async def _answer(self, request: Request) -> Answer:
         if request.method in READ_METHODS:
             return await self._work(request)
-        # A client that leaves takes nothing back of what it asked to be done (reference 9.6).
-        task = asyncio.create_task(self._work(request))
-        self._ordered.add(task)
-        task.add_done_callback(self._ordered.discard)
-        return await asyncio.shield(task)
-
-    async def _give_up(self) -> None:
-        for task in self._ordered:
-            task.cancel()
-        await asyncio.gather(*self._ordered, return_exceptions=True)
+        return await asyncio.shield(self._orders.begin(self._work(request)))
 
     async def _work(self, request: Request) -> Answer:
         snapshot = self.state.current

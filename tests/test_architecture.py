@@ -13,12 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-SERVES_EVERYONE = {"messages", "errors", "events", "config"}
+SERVES_EVERYONE = {"messages", "errors", "events", "config", "reading"}
 ROOMS = {
     "messages": set(),
     "errors": {"messages"},
     "events": {"messages"},
     "config": {"errors"},
+    "reading": set(),
     "engine": SERVES_EVERYONE,
     "shadow": SERVES_EVERYONE,
     "database": SERVES_EVERYONE | {"engine"},

@@ -4,6 +4,7 @@ values       What everyone else knows: ``Config`` and its parts, with their defa
 kinds        Kinds of scalar: durations, sizes, addresses, ...; what is allowed, and text to value.
 keys         The keys of ``understudy.yaml``: one table for parser, JSON Schema and documentation.
 options      PostgREST's options: the ``engine:`` section's part of that table.
+paths        Paths to members of rows.
 substitution ``${VAR}`` in values.
 document     YAML text to nodes that know their line; the faults of YAML itself.
 reader       ``read_config``: nodes, checked against the tables, to ``Config``.
@@ -21,9 +22,11 @@ Nothing here reads files, the environment or a clock: those come in as arguments
 
 from proxy.config.values import (
     Address,
+    CompareConfig,
     Compat,
     Config,
     EngineConfig,
+    IgnoreRule,
     Limits,
     LogLevel,
     OpenApiMode,
@@ -39,9 +42,11 @@ from proxy.config.values import (
 
 __all__ = [
     "Address",
+    "CompareConfig",
     "Compat",
     "Config",
     "EngineConfig",
+    "IgnoreRule",
     "Limits",
     "LogLevel",
     "OpenApiMode",

@@ -11,18 +11,26 @@ from typing import Any
 
 from proxy.config.kinds import (
     ADDRESS,
+    DATE,
     DURATION,
+    HEADER,
     LEDGER_URL,
+    MEMBER,
     PERCENTAGE,
+    REASON,
     SIZE,
+    TEXT,
     UPSTREAM_URL,
     Key,
     choice,
     integer,
+    number,
 )
 from proxy.config.options import NAMES, OPTIONS, PROXY_OPTIONS
 from proxy.config.values import (
+    CompareConfig,
     EngineConfig,
+    IgnoreRule,
     Limits,
     RedactConfig,
     RehearsalConfig,
@@ -41,7 +49,8 @@ class Section:
     """A mapping in the file.
 
     ``values`` is the dataclass its keys are read into; with ``named`` the file holds one such mapping for
-    each name. ``refused`` are keys that one may expect here, each with the reason why it is none.
+    each name. ``lists`` are keys that hold lists of such mappings. Of each pair in ``one_of`` exactly one
+    key stands there. ``refused`` are keys that one may expect here, each with the reason why it is none.
     """
 
     name: str
@@ -49,6 +58,8 @@ class Section:
     keys: tuple[Key, ...]
     values: type[Any]
     named: str = ""
+    lists: tuple["Section", ...] = ()
+    one_of: tuple[tuple[str, str], ...] = ()
     refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -186,9 +197,60 @@ SECTIONS = (
             ),
             Key("timeout", DURATION, "How long the engine may take for one read."),
             Key("max_body", SIZE, "The largest answer that is compared."),
+            Key(
+                "budget",
+                number(0, words="seconds of database time per second, more than 0"),
+                "The most database time that mirroring may take, in seconds per second: with `0.5`, half a "
+                "connection is busy on average. It counts what the engine takes for mirrored reads, and what "
+                "both sides take for proofs and probes. Without it, only `concurrency` limits that.",
+            ),
+            Key(
+                "breaker",
+                number(1, words="a number, more than 1"),
+                "Mirroring stops while the upstream takes this many times as long as it usually does, or "
+                "while clients wait for a connection of the engine's; it goes on when that is over.",
+            ),
         ),
         ShadowConfig,
-        refused=MappingProxyType({"budget": LATER}),
+    ),
+    Section(
+        "compare",
+        "How the two answers are compared, and how that is checked.",
+        (
+            Key(
+                "selftest",
+                PERCENTAGE,
+                "The share of comparisons that is repeated with an answer falsified on purpose, which has to "
+                "be found. It never counts as a verdict.",
+            ),
+            Key(
+                "probes",
+                PERCENTAGE,
+                "The share of reads after which the upstream is asked twice at one moment, once for each "
+                "shape, to find what differs on every call. What is found is proposed as a rule, never "
+                "ignored.",
+            ),
+        ),
+        CompareConfig,
+        lists=(
+            Section(
+                "ignore",
+                "What is not compared, each with a reason and a last day. A rule that has expired is not "
+                "applied any more; `/status` on the admin port says which have, and which were never hit.",
+                (
+                    Key("table", TEXT, "The table or view that is read, by the same names as in `tables`."),
+                    Key("function", TEXT, "Or the function that is called."),
+                    Key("shape", TEXT, "Only requests of this shape, as `/status` shows it."),
+                    Key("path", MEMBER, "The member of its rows that is not compared, in JSON or CSV."),
+                    Key("header", HEADER, "Or the header of its answers that is not compared."),
+                    Key("reason", REASON, "Why it may differ."),
+                    Key("owner", TEXT, "Who knows about it."),
+                    Key("expires", DATE, "The last day on which it applies."),
+                ),
+                IgnoreRule,
+                one_of=(("table", "function"), ("path", "header")),
+            ),
+        ),
     ),
     Section(
         "rehearsal",
@@ -246,4 +308,4 @@ SECTIONS = (
     ),
 )
 
-TOP_REFUSED = MappingProxyType(dict.fromkeys(("compare", "guard", "readiness"), LATER))
+TOP_REFUSED = MappingProxyType(dict.fromkeys(("guard", "readiness"), LATER))

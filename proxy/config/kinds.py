@@ -9,10 +9,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from proxy.config.paths import read_steps
 from proxy.config.values import Address
 
 JsonSchema = Mapping[str, Any]
@@ -177,6 +179,40 @@ def read_ledger_url(text: str) -> str:
     return text
 
 
+def read_reason(text: str) -> str:
+    """A text of some words; what says nothing is no reason."""
+    if len(text.split()) < 2:
+        raise ValueError
+    return text
+
+
+def read_member(text: str) -> str:
+    """A path to a member of a row; one that would leave nothing to compare is none."""
+    read_steps(text)
+    return text
+
+
+def read_header(text: str) -> str:
+    """The name of a header."""
+    if re.fullmatch(r"[A-Za-z0-9_-]+", text) is None:
+        raise ValueError
+    return text
+
+
+def read_date(text: str) -> date:
+    """A day of the calendar, as ``2027-01-31``."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is None:
+        raise ValueError
+    return date.fromisoformat(text)
+
+
+def read_text(text: str) -> str:
+    """Any text that is not empty."""
+    if not text.strip():
+        raise ValueError
+    return text
+
+
 def read_integer(text: str) -> int:
     """A whole number, with white space around it."""
     if re.fullmatch(r"\s*-?[0-9]+\s*", text) is None:
@@ -205,6 +241,21 @@ def integer(minimum: int, maximum: int | None = None, *, unit: str = "", lenient
     text_schema = {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}
     words = f"a whole number{' of ' + unit if unit else ''}, {bounds}"
     return Kind(words, read, {"anyOf": [schema, text_schema]}, show_number, lenient=lenient)
+
+
+def number(minimum: float, *, words: str) -> Kind:
+    """A number that is more than ``minimum``; ``words`` are for people."""
+
+    def read(text: str) -> float:
+        if re.fullmatch(_NUMBER, text) is None:
+            raise ValueError
+        value = float(text)
+        if not minimum < value < 1e9:
+            raise OutOfRange
+        return value
+
+    schema = {"anyOf": [{"type": "number", "exclusiveMinimum": minimum, "maximum": 1e9 - 1}]}
+    return Kind(words, read, schema, show_number)
 
 
 def choice(*values: str, later: tuple[str, ...] = ()) -> Kind:
@@ -277,4 +328,16 @@ UPSTREAM_URL = Kind(
     "http://host:port or https://host:port, perhaps with a path, without a user or a query",
     read_upstream_url,
     {"type": "string", "pattern": r"^https?://[^\s/?#@]*[^\s/?#@:](/[^\s?#]*)?$"},
+)
+_TEXT_SCHEMA = {"type": "string", "pattern": r"\S"}
+TEXT = Kind("a text", read_text, _TEXT_SCHEMA)
+REASON = Kind("why, in two words or more", read_reason, {"type": "string", "pattern": r"\S\s+\S"})
+MEMBER = Kind(
+    "a path to one member of a row, such as last_access, metadata.at or items[].price; never all of a row",
+    read_member,
+    {"type": "string", "pattern": r"[^$*.\[\]]$"},
+)
+HEADER = Kind("the name of a header", read_header, {"type": "string", "pattern": r"^[A-Za-z0-9_-]+$"})
+DATE = Kind(
+    "a day, such as 2027-01-31", read_date, {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 )

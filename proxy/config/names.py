@@ -32,6 +32,7 @@ def check_names(
     return (
         *_check_section(file, "tables", file.config.tables, relations),
         *_check_section(file, "functions", file.config.functions, functions),
+        *_check_rules(file, relations, functions),
         *_check_columns(file, columns),
     )
 
@@ -49,6 +50,20 @@ def _check_columns(file: ConfigFile, columns: Mapping[QualifiedName, Set[str]]) 
         if key not in known:
             place = file.place("redact", "columns")
             yield place.problem(f"{quoted(key)}, which is no column", did_you_mean(key, sorted(known)))
+
+
+def _check_rules(
+    file: ConfigFile, relations: Set[QualifiedName], functions: Set[QualifiedName]
+) -> Iterable[Problem]:
+    """The rules of ``compare.ignore`` that are about nothing that exists."""
+    for number, rule in enumerate(file.config.compare.ignore, 1):
+        key, names = (rule.function or "", functions) if rule.table is None else (rule.table, relations)
+        matches = find_names(key, names)
+        if len(matches) != 1:
+            place = file.place("compare", "ignore", str(number))
+            found = f"{key!r}, which is {'in more than one schema' if matches else 'not in the schema cache'}"
+            known = map(".".join, matches) if matches else sorted({name for _, name in names})
+            yield place.problem(found, did_you_mean(key, known))
 
 
 def _check_section(

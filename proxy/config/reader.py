@@ -14,7 +14,10 @@ from proxy.config.document import (
     Scalar,
     compose,
     decode_text,
+    describe_node,
+    is_nothing,
     key_part,
+    line_of,
     read_mapping,
     read_scalar,
 )
@@ -155,8 +158,14 @@ class _Reader:
 
     def _section(self, section: Section, place: Place, node: yaml.Node, base: Rule | None = None) -> Any:
         """The values of a section, on top of ``base`` if there is one; None if a required one is missing."""
-        entries = self._entries(node, place, [key.name for key in section.keys], section.refused)
+        known = [*(key.name for key in section.keys), *(part.name for part in section.lists)]
+        entries = self._entries(node, place, known, section.refused)
         values = self._values(entries, section.keys)
+        for part in section.lists:
+            if part.name in entries:
+                values[part.name] = self._items(part, *entries[part.name])
+        for pair in section.one_of:
+            self._check_pair(pair, entries, place)
         if base is not None:
             return dataclasses.replace(base, **values)
         for key in section.keys:
@@ -167,6 +176,26 @@ class _Reader:
                     )
                 return None
         return section.values(**values)
+
+    def _items(self, section: Section, place: Place, node: yaml.Node) -> tuple[Any, ...]:
+        """The values of each mapping in a list."""
+        if is_nothing(node):
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            self.problems.append(place.problem(describe_node(node), "a list"))
+            return ()
+        places = [
+            Place(place.file, line_of(item), (*place.path, str(number)))
+            for number, item in enumerate(node.value, 1)
+        ]
+        self.lines |= {at.path: at.line for at in places}
+        return tuple(self._section(section, at, item) for at, item in zip(places, node.value, strict=True))
+
+    def _check_pair(self, pair: tuple[str, str], entries: Mapping[str, Entry], place: Place) -> None:
+        present = [name for name in pair if name in entries]
+        if len(present) != 1:
+            found = f"both {' and '.join(pair)}" if present else f"neither {' nor '.join(pair)}"
+            self.problems.append(place.problem(found, "one of the two"))
 
     def _named(self, section: Section, place: Place, node: yaml.Node, defaults: Rule) -> Mapping[str, Rule]:
         """The rule of each table or function."""

@@ -97,6 +97,21 @@ def _keys_schema(section: Section) -> dict[str, Any]:
     }
     if required:
         schema["required"] = required
+    for part in section.lists:
+        items = {**_keys_schema(part), "type": "object"}
+        schema["properties"][part.name] = {
+            "description": part.help,
+            "anyOf": [{"type": "null"}, {"type": "array", "items": items}],
+        }
+    if section.one_of:
+        schema["allOf"] = [
+            part
+            for pair in section.one_of
+            for part in (
+                {"anyOf": [{"required": [name]} for name in pair]},
+                {"not": {"type": "object", "required": list(pair)}},
+            )
+        ]
     aliases = {key.alias: key for key in section.keys if key.alias}
     if aliases:
         for alias, key in aliases.items():
@@ -140,14 +155,17 @@ def render_documentation() -> str:
         if section.named:
             lines.append("The keys are those of `defaults`, which also gives what is left out.")
             continue
-        lines += _table(section.keys, section.values)
+        if section.keys:
+            lines += _table(section.keys, section.values)
+        for part in section.lists:
+            lines += ["", f"### `{title}.{part.name}[]`", "", part.help, "", *_table(part.keys, part.values)]
     lines += [
         "",
         "## Not in this version",
         "",
         "These are refused rather than ignored: the sections "
         + ", ".join(f"`{name}`" for name in TOP_REFUSED)
-        + "; `shadow.budget`; `verify` and `share` of a table; the mode `canary`.",
+        + "; `verify` and `share` of a table; the mode `canary`.",
         "",
     ]
     return "\n".join(lines)

@@ -5,6 +5,7 @@ Durations are seconds, sizes are bytes, samples are percentages from 0 to 100.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -103,13 +104,52 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ShadowConfig:
-    """What the mirror may cost: queue length and bytes, workers, seconds and body size per read."""
+    """What the mirror may cost: queue length and bytes, workers, seconds and body size per read.
+
+    ``budget`` is in seconds of database time per second. ``breaker`` is how many times its usual latency the
+    upstream may take.
+    """
 
     queue: int = 1000
     queue_bytes: int = 64 * 1024 * 1024
     concurrency: int = 16
     timeout: float = 5.0
     max_body: int = 1024 * 1024
+    budget: float | None = None
+    breaker: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRule:
+    """A member of a table's or function's rows, or a header, that is not compared: why, and until when.
+
+    ``shape`` narrows it to the requests of one shape. ``expires`` is the last day on which it applies.
+    """
+
+    reason: str
+    expires: date
+    table: str | None = None
+    function: str | None = None
+    shape: str | None = None
+    path: str | None = None
+    header: str | None = None
+    owner: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What metrics and reports call it."""
+        subject = f"rpc/{self.function}" if self.table is None else self.table
+        what = f"header {self.header}" if self.path is None else self.path
+        return f"{subject}: {what}" + (f" in {self.shape}" if self.shape else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CompareConfig:
+    """How answers are compared. The shares, in percent, are those of what is checked beside it."""
+
+    selftest: float = 1.0
+    probes: float = 0.1
+    ignore: tuple[IgnoreRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +210,4 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     redact: RedactConfig = field(default_factory=RedactConfig)
     ledger: str = "sqlite:///understudy.db"
+    compare: CompareConfig = field(default_factory=CompareConfig)

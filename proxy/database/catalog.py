@@ -82,12 +82,16 @@ async def _load_relations(
     columns: dict[int, dict[str, Column]] = {}
     for row in await connection.fetch(queries.COLUMNS, schemas):
         columns.setdefault(row["relation"], {})[row["name"]] = _make_column(row)
+    unique: dict[QualifiedName, tuple[tuple[str, ...], ...]] = {}
+    for row in await connection.fetch(queries.UNIQUE_KEYS, schemas):
+        name = (row["schema"], row["name"])
+        unique[name] = (*unique.get(name, ()), tuple(row["columns"]))
     relations = {}
     for row in await connection.fetch(queries.RELATIONS, schemas):
         relation = _make_relation(row, columns.get(row["oid"], {}))
         name = (relation.schema, relation.name)
         key = find_view_key(views.get(name, {}), keys) if relation.view else relation.key
-        relations[name] = replace(relation, key=key)
+        relations[name] = replace(relation, key=key, unique=unique.get(name, ()))
     return relations
 
 
@@ -174,6 +178,7 @@ def _make_column(row: Mapping[str, Any]) -> Column:
         max_length=row["max_length"],
         enum=tuple(row["enum"]),
         description=row["description"],
+        told_apart=row["told_apart"],
     )
 
 

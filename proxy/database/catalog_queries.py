@@ -50,6 +50,9 @@ COLUMNS = (
     information_schema._pg_char_max_length(
       information_schema._pg_truetypid(a.*, t.*), information_schema._pg_truetypmod(a.*, t.*)
     )::integer AS max_length,
+    NOT EXISTS (
+      SELECT FROM pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic
+    ) AS told_apart,
     coalesce((
       SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = b.base
     ), '{}') AS enum
@@ -207,4 +210,20 @@ PRIMARY_KEYS = """
   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
   WHERE k.contype = 'p'
   GROUP BY n.nspname, c.relname
+"""
+
+# The children of a table that inherit from it have indexes of their own.
+UNIQUE_KEYS = """
+  SELECT n.nspname AS schema, c.relname AS name, k.columns
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (
+    SELECT array_agg(a.attname::text ORDER BY u.n) AS columns, bool_and(a.attnotnull) AS filled
+    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u (number, n)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.number
+    WHERE u.n <= i.indnkeyatts
+  ) k
+  WHERE i.indisunique AND i.indisvalid AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
+    AND k.filled AND NOT (c.relkind = 'r' AND c.relhassubclass) AND n.nspname = ANY ($1)
+  ORDER BY n.nspname, c.relname, i.indisprimary DESC, i.indexrelid
 """

@@ -44,6 +44,8 @@ WHERE s.name = 'understudy_described'
 ORDER BY p.number
 """
 
+_SNAPSHOT = "SELECT concat_ws(' ', pg_current_snapshot(), pg_last_wal_replay_lsn())"
+
 _Result = TypeVar("_Result")
 
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -125,6 +127,13 @@ class Database:
         """Forget what was learnt from the catalog, here and in connections; requests in progress go on."""
         self.pins.clear()
         await self.pool.flush()
+
+    async def read_snapshot(self) -> str:
+        """Which transactions have ended: the same text means that none has, in between.
+
+        On a standby, what was replayed stands for them. Raises ApiError and EngineDown.
+        """
+        return str(await self.run(lambda connection: connection.fetchval(_SNAPSHOT)))
 
     async def run(self, work: Callable[[Any], Awaitable[_Result]]) -> _Result:
         """What ``work`` makes of an asyncpg connection. Raises ApiError and EngineDown."""

@@ -7,6 +7,7 @@ plan/          what is to be read, every name resolved
 sql/           the plan as one SQLAlchemy Core statement, compiled once per shape
 response       what the database gave, as status, headers and body
 sqlstate       what PostgreSQL refused, as PostgREST tells it
+reading        what a request promises about the order of its rows
 touch          which relations a request touches besides its own
 reach          what a write reaches, and whether a rollback undoes it
 made           which values of a write's answer are made anew each time

@@ -19,7 +19,10 @@ Cardinality: TypeAlias = Literal["one-to-many", "many-to-one", "one-to-one", "ma
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``type`` is the base type without modifiers, ``nominal_type`` as declared."""
+    """One column. ``type`` is the base type without modifiers, ``nominal_type`` as declared.
+
+    ``told_apart``: values that are equal are the same text, which a collation may say otherwise.
+    """
 
     name: str
     type: str
@@ -29,11 +32,16 @@ class Column:
     max_length: int | None = None
     enum: tuple[str, ...] = ()
     description: str | None = None
+    told_apart: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table, view, materialized view, foreign or partitioned table. ``key`` is its primary key."""
+    """A table, view, materialized view, foreign or partitioned table.
+
+    ``key`` is its primary key, for a view what PostgREST takes for one. ``unique`` are the keys, without
+    nulls, that no two rows share.
+    """
 
     schema: str
     name: str
@@ -44,6 +52,7 @@ class Relation:
     updatable: bool = False
     deletable: bool = False
     description: str | None = None
+    unique: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ listeners           one event to every listener
 metrics, families   Prometheus
 tally               plain counts per table
 recent              the newest disagreements
+rules, proposals    what rules of compare.ignore did, and which might be made
 log                 noteworthy events as lines, without secrets
 health              last reload, last schema load, readiness
 lag                 how late the event loop is

@@ -3,10 +3,11 @@
 ``/live``     200 while the process runs
 ``/ready``    200 when some side can answer clients, else 503; with the problems in JSON either way
 ``/metrics``  Prometheus: text or OpenMetrics, as ``Accept`` asks
-``/status``   modes, the tally, the newest disagreements, the last reload, the schema cache and the ledger
+``/status``   modes, tally, newest disagreements, rules, last reload, schema cache and ledger as JSON
 ``/evidence``, ``/mismatches``, ``/mismatches/ID``   what the ledger knows; 503 while it cannot be read
 ``/tape``      a tape of what is answered from now on, as it comes; ``per_shape``, ``max_bytes``, ``seconds``
 ``/engine/…``  what the engine answers to the request for ``/…``, whatever the mode; it cannot write
+``/pause``    POST: mirror nothing until somebody says ``/resume``; clients are served as ever
 """
 
 import asyncio
@@ -24,7 +25,9 @@ import proxy
 from proxy.errors import UnderstudyError
 from proxy.messages import Answer, Request
 from proxy.operate.health import Condition, Health, judge_readiness
+from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
+from proxy.operate.rules import RuleReport
 from proxy.operate.tally import TableTally, Tally
 from proxy.shadow.policy import TableModes
 
@@ -51,6 +54,15 @@ class AskLedger(Protocol):
         """Those whose ID begins with ``prefix``, whole."""
 
 
+class Pausable(Protocol):
+    """The mirror's throttle, as far as operators handle it."""
+
+    paused: bool
+
+    @property
+    def stopped(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class AdminSources:
     """Where the admin port's answers come from."""
@@ -59,6 +71,9 @@ class AdminSources:
     tally: Tally
     health: Health
     recent: Recent
+    throttle: Pausable
+    proposals: Proposals
+    rules: Callable[[], Sequence[RuleReport]]
     modes: Callable[[], Sequence[TableModes]]
     condition: Callable[[], Awaitable[Condition]]
     ledger: Callable[[], Mapping[str, object]]
@@ -100,6 +115,9 @@ def make_admin(sources: AdminSources) -> web.Application:
                 "tally": [render_tally(table) for table in sources.tally.report()],
                 "ledger": sources.ledger(),
                 "disagreements": [asdict(one) for one in sources.recent.report()],
+                "ignore_rules": [asdict(rule) for rule in sources.rules()],
+                "proposed_rules": [asdict(one) for one in sources.proposals.report()],
+                "mirror": _describe_mirror(sources.throttle),
             }
         )
 
@@ -137,6 +155,12 @@ def make_admin(sources: AdminSources) -> web.Application:
         ]
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
+    async def pause(request: web.Request) -> web.Response:
+        return _set_paused(request, sources.throttle, paused=True)
+
+    async def resume(request: web.Request) -> web.Response:
+        return _set_paused(request, sources.throttle, paused=False)
+
     application = web.Application(middlewares=[_errors_as_json])
     application.add_routes(
         [
@@ -149,9 +173,23 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.get("/mismatches/{id}", mismatch),
             web.get("/tape", tape),
             web.get("/engine/{target:.*}", engine),
+            web.post("/pause", pause),
+            web.post("/resume", resume),
         ]
     )
     return application
+
+
+def _set_paused(request: web.Request, throttle: Pausable, *, paused: bool) -> web.Response:
+    # A page in an operator's browser may send a POST anywhere; it cannot leave this header out.
+    if "Origin" in request.headers:
+        raise web.HTTPForbidden
+    throttle.paused = paused
+    return _json(_describe_mirror(throttle))
+
+
+def _describe_mirror(throttle: Pausable) -> dict[str, bool]:
+    return {"paused": throttle.paused, "stopped": throttle.stopped}
 
 
 def render_tally(table: TableTally) -> dict[str, object]:

@@ -116,6 +116,24 @@ class Families:
             "Mismatches, by what differs; one that differs in two aspects counts in both.",
             *("table", "aspect"),
         )
+        self.rule_hits = counter(
+            "ignore_rule_hits_total",
+            "Comparisons in which answers differed in what a rule says is not compared.",
+            "rule",
+        )
+        self.selftest_injected = counter(
+            "selftest_injected_total", "Answers that were falsified on purpose to check the comparison."
+        )
+        self.selftest_detected = counter(
+            "selftest_detected_total", "Answers falsified on purpose that the comparison found."
+        )
+        self.database_seconds = counter(
+            "database_seconds_total",
+            "Seconds that a side took to answer: for clients, the mirror, proofs and probes.",
+            "side",
+        )
+        self.mirror_paused = gauge("mirror_paused", "1 while an operator has paused mirroring.")
+        self.breaker_open = gauge("breaker_open", "1 while mirroring is stopped because clients feel it.")
         self.skipped = counter(
             "skipped_total", "Requests that were never to be compared, by reason.", "table", "reason"
         )

@@ -24,8 +24,11 @@ from proxy.events import (
     OutcomeLost,
     RehearsalRefused,
     Rehearsed,
+    RuleExpired,
     SchemaLoaded,
+    SelfTested,
     Shed,
+    VolatileFound,
 )
 from proxy.shadow.scrub import scrub
 from proxy.shadow.shape import read_line_shape
@@ -106,6 +109,14 @@ def describe_event(event: Event) -> Record | None:
                 "shape": read_line_shape(event.request_line),
             }
             return Record(logging.WARNING, "failed", fields)
+        case SelfTested(detected=False):
+            return Record(logging.ERROR, "selftest_missed", {"kind": event.kind})
+        case VolatileFound():
+            return Record(logging.INFO, "volatile_found", _volatile_fields(event))
+        case RuleExpired():
+            return Record(
+                logging.WARNING, "rule_expired", {"rule": scrub(event.rule), "expires": event.expires}
+            )
         case Shed():
             return Record(logging.WARNING, f"shed_{event.reason}", {"table": event.table})
         case Rehearsed(verdict="mismatch"):
@@ -157,6 +168,11 @@ def render_line(kind: str, fields: Fields) -> str:
 def _render_value(value: str | int | float) -> str:
     text = str(value)
     return text if BARE.fullmatch(text) else json.dumps(text)
+
+
+def _volatile_fields(event: VolatileFound) -> Fields:
+    what = {"path": event.path} if event.path else {"header": event.header}
+    return {"table": event.table, **what, "shape": event.shape}
 
 
 def _mismatch_fields(event: Judged | Rehearsed) -> Fields:

@@ -19,8 +19,11 @@ from proxy.events import (
     LedgerShed,
     ModeChanged,
     OutcomeLost,
+    ReadAgain,
     Rehearsed,
+    RuleHit,
     SchemaLoaded,
+    SelfTested,
     Served,
     Shed,
     SideAnswered,
@@ -77,6 +80,15 @@ class Pending(Protocol):
     def bytes(self) -> int: ...
 
 
+class Stoppable(Protocol):
+    """The mirror's throttle, as far as it is watched."""
+
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def stopped(self) -> bool: ...
+
+
 class Metrics:
     """A listener that keeps the metrics in ``registry``.
 
@@ -98,6 +110,8 @@ class Metrics:
             self._families.ledger_shed.labels(kind)
         self._families.config_successful.set(1)
         self._families.config_timestamp.set(wall_clock())
+        for side in SIDES:
+            self._families.database_seconds.labels(side)
         self._add_table(OTHER)
 
     def set_tables(self, modes: Iterable[TableModes]) -> None:
@@ -116,12 +130,22 @@ class Metrics:
             self._families.rehearsal_refused.labels(table.table).set(bool(table.hazards))
             self._expect_requests(table)
 
+    def set_rules(self, rules: Iterable[str]) -> None:
+        """Make the children of the rules in force, by their names."""
+        for rule in rules:
+            self._families.rule_hits.labels(rule)
+
     def watch_queue(self, queue: Queue) -> None:
         """Read the queue's gauges from ``queue`` whenever they are asked for, from any thread."""
         self._families.queue_entries.set_function(lambda: queue.entries)
         self._families.queue_bytes.set_function(lambda: queue.bytes)
         self._families.queue_oldest.set_function(lambda: queue.oldest_seconds)
         self._families.in_flight.set_function(lambda: queue.in_flight)
+
+    def watch_throttle(self, throttle: Stoppable) -> None:
+        """Read from ``throttle`` whether mirroring is paused or stopped."""
+        self._families.mirror_paused.set_function(lambda: throttle.paused)
+        self._families.breaker_open.set_function(lambda: throttle.stopped)
 
     def watch_pool(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Read the pool's gauges from ``count``, which maps states (``POOL_STATES``) to connections."""
@@ -150,8 +174,17 @@ class Metrics:
                 self._count_served(event)
             case SideAnswered():
                 families.side_duration.labels(self._label(event.table), event.side).observe(event.seconds)
+                families.database_seconds.labels(event.side).inc(event.seconds)
+            case ReadAgain():
+                families.database_seconds.labels("upstream").inc(event.upstream_seconds)
+                families.database_seconds.labels("engine").inc(event.engine_seconds)
+            case SelfTested():
+                families.selftest_injected.inc()
+                families.selftest_detected.inc(event.detected)
             case Judged():
                 self._count_verdict(event)
+            case RuleHit():
+                families.rule_hits.labels(event.rule).inc()
             case Skipped():
                 families.skipped.labels(self._label(event.table), event.reason).inc()
             case Shed():

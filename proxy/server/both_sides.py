@@ -1,42 +1,60 @@
-"""Ask both sides a request that no client waits for, and find in what they differ."""
+"""Ask both sides a request that no client waits for, and find what is proven to differ."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
 
 from proxy.errors import ApiError, UnderstudyError, render_error
 from proxy.events import Difference
 from proxy.messages import Answer, Request
+from proxy.server.comparing import Comparer, Pair
+from proxy.server.mirror import Prove
+from proxy.server.proof import AskUpstream
 from proxy.server.state import AskEngine, Snapshot, State
-from proxy.shadow.compare import compare
-
-AskUpstream: TypeAlias = Callable[[Request, int], Awaitable[Answer]]
-"""Gives the upstream's answer, if it has at most so many bytes. Raises UpstreamError."""
 
 
 class BothSides:
-    """Reads both sides as the mirror would."""
+    """Reads both sides as the mirror would. ``spend`` is told the seconds of database time it takes."""
 
-    def __init__(self, state: State, ask_engine: AskEngine, ask_upstream: AskUpstream) -> None:
+    def __init__(
+        self,
+        state: State,
+        ask_engine: AskEngine,
+        ask_upstream: AskUpstream,
+        comparer: Comparer,
+        prove: Prove,
+        *,
+        spend: Callable[[float], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._state = state
         self._ask_engine = ask_engine
         self._ask_upstream = ask_upstream
+        self._comparer = comparer
+        self._prove = prove
+        self._spend = spend
+        self._clock = clock
 
     async def find_differences(self, request: Request) -> Sequence[Difference]:
-        """In what the sides disagree now; in nothing if one of them gives no answer."""
+        """In what the sides are proven to disagree now; in nothing if one of them gives no answer."""
         snapshot = self._state.current
         if snapshot.engine is None:
             return ()
         limits = snapshot.config.shadow
+        started = self._clock()
         try:
             async with asyncio.timeout(limits.timeout):
                 upstream = await self._ask_upstream(request, limits.max_body)
                 engine = await self._read_engine(request, snapshot)
         except (UnderstudyError, TimeoutError):
             return ()
-        max_rows = snapshot.config.engine.db_max_rows
-        found = await asyncio.to_thread(compare, request, upstream, engine, max_rows=max_rows)
-        return found.differences
+        finally:
+            self._spend(self._clock() - started)
+        pair = Pair(upstream, engine)
+        if (await self._comparer.compare(request, pair, snapshot)).verdict != "mismatch":
+            return ()
+        proof = await self._prove(request, pair, snapshot)
+        self._spend(proof.upstream_seconds + proof.engine_seconds)
+        return proof.differences if proof.verdict == "mismatch" else ()
 
     async def _read_engine(self, request: Request, snapshot: Snapshot) -> Answer:
         try:

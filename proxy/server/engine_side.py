@@ -1,18 +1,21 @@
 """The engine on stage: what it answers for a client, and what it means that it cannot.
 
 A read that fails is the upstream's to answer. A write is so only where the engine has surely done nothing:
-anything else the client is told, because the upstream would do the write a second time.
+anything else the client is told, because the upstream would do the write a second time. A client that leaves
+does not take its write back.
 """
 
 import asyncio
 from collections.abc import Callable
 
 from proxy.database.alone import answer_trouble
+from proxy.database.snapshot import EngineSnapshot
 from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported, render_error
 from proxy.events import Crashed, Event, FallbackReason, OutcomeLost
 from proxy.messages import Answer, Request
 from proxy.server import refusals
 from proxy.server.client import ClientGone
+from proxy.server.orders import Orders
 from proxy.server.state import AskEngine, Snapshot
 from proxy.server.visit import Visit
 
@@ -26,6 +29,7 @@ class EngineSide:
     def __init__(self, ask: AskEngine, tell: Callable[[Event], None]) -> None:
         self._ask_engine = ask
         self._tell = tell
+        self._orders = Orders()
 
     async def read(self, visit: Visit) -> Answer | FallbackReason:
         """The answer to what changes nothing, or why the upstream has to give it."""
@@ -55,11 +59,16 @@ class EngineSide:
         config, engine = visit.snapshot.config, visit.snapshot.engine
         if engine is None:
             return "no_schema"
-        seconds = None if config.upstream is None else config.upstream.timeout
         try:
             request = await visit.complete(config.limits.body or _LARGEST_WRITE)
         except Unsupported:
             return "unsupported"
+        visit.ongoing = task = self._orders.begin(self._write(visit, request, engine))
+        return await asyncio.shield(task)
+
+    async def _write(self, visit: Visit, request: Request, engine: EngineSnapshot) -> Answer | FallbackReason:
+        upstream = visit.snapshot.config.upstream
+        seconds = None if upstream is None else upstream.timeout
         try:
             async with asyncio.timeout(seconds):
                 return await self._ask(request, visit.snapshot)
@@ -83,8 +92,19 @@ class EngineSide:
 
     async def answer_alone(self, visit: Visit) -> Answer:
         """The answer where nobody stands behind the engine. Raises ApiError for what it does not do."""
+        request = await visit.complete(None)
+        if not visit.writes:
+            return await self._answer_alone(visit, request)
+        visit.ongoing = task = self._orders.begin(self._answer_alone(visit, request))
+        return await asyncio.shield(task)
+
+    async def close(self, grace: float = 1.0) -> None:
+        """Let writes whose clients have left end for ``grace`` seconds, then give them up."""
+        await self._orders.close(grace)
+
+    async def _answer_alone(self, visit: Visit, request: Request) -> Answer:
         try:
-            return await self._ask(await visit.complete(None), visit.snapshot)
+            return await self._ask(request, visit.snapshot)
         except Unsupported as error:
             raise refusals.not_implemented(error.feature) from error
         except OutcomeUnknown as error:

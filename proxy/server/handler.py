@@ -7,7 +7,7 @@ The order of things keeps the promises: the client's answer is complete before t
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from proxy.config import Config
 from proxy.engine.touch import find_touched
@@ -38,7 +38,7 @@ from proxy.server.parts import Rehearses, SendsRequests, TakesOffers
 from proxy.server.rehearsal import Rehearsal
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.visit import Visit
-from proxy.server.writes import Touched, Writes, find_names
+from proxy.server.writes import Touched, Write, Writes, find_names
 from proxy.shadow.policy import Decision, FindTouched, Names, QualifiedName, decide
 
 Decide: TypeAlias = Callable[[Request, Config, Names, float, FindTouched], Decision]
@@ -76,6 +76,10 @@ class Handler:
         self._clock = clock
         self._roll = roll
         self._decide = decide
+
+    async def close(self) -> None:
+        """Let writes whose clients have left end, for a moment."""
+        await self._engine.close()
 
     async def __call__(self, client: ClientRequest) -> Reply:
         started = self._clock()
@@ -276,13 +280,20 @@ class Handler:
         if decision.rehearse:
             self._settle_rehearsal(visit)
         if visit.write is not None:
-            self._writes.end(visit.write)
+            self._end(visit.write, visit.ongoing)
         if not decision.read:
             return
         if visit.skip is None:
             visit.skip = self._offer(visit)
         if visit.skip is not None:
             self._tell(Skipped(decision.table, visit.skip))
+
+    def _end(self, write: Write, ongoing: "asyncio.Task[Any] | None") -> None:
+        """The write has ended, or it will when the engine is done with it though its client has left."""
+        if ongoing is None or ongoing.done():
+            self._writes.end(write)
+        else:
+            ongoing.add_done_callback(lambda _: self._writes.end(write))
 
     def _settle_rehearsal(self, visit: Visit) -> None:
         """Account for a write in rehearsal: it is compared, or ends in exactly one ``Unrehearsed``."""

@@ -8,27 +8,56 @@ the engine does and whenever the mirror is closed (promises 2 and 3).
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
 
 from proxy.config import ShadowConfig
 from proxy.errors import ApiError, Unsupported, render_error
-from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason, SideAnswered
-from proxy.messages import Answer, Exchange, Request
+from proxy.events import (
+    Crashed,
+    Emit,
+    Event,
+    Judged,
+    ReadAgain,
+    RuleHit,
+    Shed,
+    ShedReason,
+    SideAnswered,
+    VolatileFound,
+)
+from proxy.messages import Exchange, Request
+from proxy.server.comparing import Comparer, Pair
+from proxy.server.proof import Proof
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot
-from proxy.server.writes import Writes, find_names
-from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision
+from proxy.shadow.proposals import propose
+from proxy.shadow.shape import read_shape
+from proxy.shadow.signature import sign
 
-SMALL = 64 * 1024
-"""Bodies up to this size are compared on the event loop; that costs less than changing threads."""
-
-OVERLAPPED = "a write through the proxy came in between"
 MAX_REQUEST_LINE = 2000
 MAX_DETAIL = 120
+
+Prove: TypeAlias = Callable[[Request, Pair, Snapshot], Awaitable[Proof]]
+"""Says what a difference between two answers is."""
+
+Check: TypeAlias = Callable[[str, Request, Pair, Snapshot], Awaitable[None]]
+"""Checks, beside a read of a table whose answers match, what the checker itself is worth."""
+
+
+class Admits(Protocol):
+    """The throttle as the mirror needs it; see ``proxy.server.throttle``."""
+
+    def admit(self, seconds: float, limits: ShadowConfig) -> ShedReason | None:
+        """Why a read is not to be mirrored for which the upstream took ``seconds``; None if it is."""
+
+    def spend(self, seconds: float) -> None:
+        """So much database time was taken."""
+
+
+async def check_nothing(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
+    """The check of a mirror that makes none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,20 +86,24 @@ class Mirror:
     def __init__(
         self,
         ask_engine: AskEngine,
+        comparer: Comparer,
+        prove: Prove,
+        throttle: Admits,
         emit: Emit,
         *,
         concurrency: int,
+        check: Check = check_nothing,
         clock: Callable[[], float] = time.monotonic,
-        comparing: Callable[..., Comparison] = compare,
-        writes: Writes | None = None,
     ) -> None:
-        """``clock`` counts seconds; ``comparing`` is called like ``compare``; ``writes`` are known of."""
+        """``clock`` counts seconds."""
         self._ask_engine = ask_engine
+        self._comparer = comparer
+        self._prove = prove
+        self._throttle = throttle
+        self._check = check
         self._emit = emit
         self._concurrency = concurrency
         self._clock = clock
-        self._compare = comparing
-        self._writes = writes
         # None tells a worker to go home.
         self._queue: asyncio.Queue[Job | None] = asyncio.Queue()
         self._waiting_since: deque[float] = deque()
@@ -78,8 +111,6 @@ class Mirror:
         self._held = 0
         self._closed = False
         self._workers: list[asyncio.Task[None]] = []
-        # A thread of its own: the loop's default ones also look up the upstream's address.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
 
     @property
     def entries(self) -> int:
@@ -113,8 +144,9 @@ class Mirror:
         """Queue an answered read for comparison, or shed it. Never waits and never raises."""
         size = exchange.size
         limits = snapshot.config.shadow
-        if self._closed:
-            self._shed(decision.table, "shutdown")
+        reason = "shutdown" if self._closed else self._throttle.admit(exchange.seconds, limits)
+        if reason is not None:
+            self._shed(decision.table, reason)
         elif self.entries >= limits.queue:
             self._shed(decision.table, "queue")
         elif self._held + size > limits.queue_bytes:
@@ -149,7 +181,6 @@ class Mirror:
             finally:
                 for job in tuple(self._working):
                     self._finish(job, Shed(job.table, "shutdown"))
-                self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _wait_for_workers(self, seconds: float) -> None:
         busy = [worker for worker in self._workers if not worker.done()]
@@ -176,53 +207,59 @@ class Mirror:
             if task is None or task.cancelling():
                 raise
             # The engine cancelled itself, not we it.
-            return judge(job, Comparison("failed"), detail="cancelled")
+            return judge(job, Proof("failed", detail="cancelled"))
         except Exception as error:
             self._tell(Crashed("mirror", describe(error)))
-            return judge(job, Comparison("failed"), detail=f"internal error: {describe(error)}")
+            return judge(job, Proof("failed", detail=f"internal error: {describe(error)}"))
 
     async def _settle(self, job: Job) -> Event:
-        """Ask the engine and compare. What a difference still needs to be proven belongs here."""
+        """Ask the engine, compare, and have a difference proven."""
         started = self._clock()
         if started - job.since > job.limits.timeout:
             return Shed(job.table, "deadline")
+        request, snapshot = job.exchange.request, job.snapshot
         limit = asyncio.timeout(job.limits.timeout)
         try:
             async with limit:
-                answer = await self._ask_engine(job.exchange.request, job.snapshot)
+                answer = await self._ask_engine(request, snapshot)
         except ApiError as error:
             answer = render_error(error)
         except Unsupported as refusal:
-            return judge(job, Comparison("unsupported"), detail=refusal.feature[:MAX_DETAIL])
+            return judge(job, Proof("unsupported", detail=refusal.feature[:MAX_DETAIL]))
         except Exception as error:
-            return judge(job, Comparison("failed"), detail="timeout" if limit.expired() else describe(error))
+            detail = "timeout" if limit.expired() else describe(error)
+            return judge(job, Proof("failed", detail=detail))
         engine_seconds = max(0.0, self._clock() - started)
+        self._throttle.spend(engine_seconds)
         self._tell(SideAnswered(job.table, "engine", engine_seconds))
-        comparison = await self._compare_answers(job, answer)
-        if comparison.verdict == "mismatch" and self._was_overlapped(job):
-            return judge(job, Comparison("inconclusive"), engine_seconds, OVERLAPPED)
-        return judge(job, comparison, engine_seconds)
+        pair = Pair(job.exchange.answer, answer)
+        comparison = await self._comparer.compare(request, pair, snapshot)
+        for rule in sorted(comparison.ignored):
+            self._tell(RuleHit(job.table, rule))
+        if comparison.verdict == "mismatch":
+            return judge(job, await self._have_proven(job, pair), engine_seconds)
+        if comparison.verdict == "match":
+            await self._have_checked(job, pair)
+        return judge(job, Proof(comparison.verdict), engine_seconds)
 
-    def _was_overlapped(self, job: Job) -> bool:
-        """Whether a write through the proxy came between the two readings, which then prove nothing."""
-        if self._writes is None:
-            return False
-        names = find_names(job.exchange.request, job.snapshot)
-        return self._writes.overlapped(names, job.exchange.started)
+    async def _have_proven(self, job: Job, pair: Pair) -> Proof:
+        request = job.exchange.request
+        proof = await self._prove(request, pair, job.snapshot)
+        self._throttle.spend(proof.upstream_seconds + proof.engine_seconds)
+        self._tell(ReadAgain(job.table, proof.upstream_seconds, proof.engine_seconds))
+        for proposal in propose(proof.volatile):
+            self._tell(VolatileFound(job.table, read_shape(request), proposal.path, proposal.header))
+        return proof
 
-    async def _compare_answers(self, job: Job, answer: Answer) -> Comparison:
-        upstream = job.exchange.answer
-        comparing = partial(
-            self._compare,
-            job.exchange.request,
-            upstream,
-            answer,
-            max_rows=job.snapshot.config.engine.db_max_rows,
-        )
-        small = max(len(upstream.body), len(answer.body)) <= SMALL
-        if small or upstream.body == answer.body:
-            return comparing()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, comparing)
+    async def _have_checked(self, job: Job, pair: Pair) -> None:
+        """Whatever becomes of the check, the read's verdict is not its affair."""
+        try:
+            async with asyncio.timeout(job.limits.timeout):
+                await self._check(job.table, job.exchange.request, pair, job.snapshot)
+        except TimeoutError:
+            return
+        except Exception as error:
+            self._tell(Crashed("check", describe(error)))
 
     def _shed(self, table: str, reason: ShedReason) -> None:
         self._tell(Shed(table, reason))
@@ -245,20 +282,27 @@ class Mirror:
                 return
 
 
-def judge(job: Job, comparison: Comparison, engine_seconds: float = 0.0, detail: str = "") -> Judged:
-    """The verdict on ``job``. A first difference counts: nobody asks either side again here."""
-    return Judged(
+def judge(job: Job, proof: Proof, engine_seconds: float = 0.0) -> Judged:
+    """The verdict on ``job``, with the answers that show it where it is a mismatch."""
+    request = job.exchange.request
+    judged = Judged(
         job.table,
-        comparison.verdict,
-        render_request_line(job.exchange.request),
-        comparison.differences,
+        proof.verdict,
+        render_request_line(request),
+        proof.differences,
         job.exchange.seconds,
         engine_seconds,
-        detail,
-        role=find_role(job.exchange.request, job.snapshot, time.time()),
+        proof.detail,
+        read_shape(request),
+        role=find_role(request, job.snapshot, time.time()),
         status=job.exchange.answer.status,
         upstream_version=(job.exchange.answer.header(b"server") or b"").decode("latin-1"),
     )
+    if proof.verdict != "mismatch" or proof.pair is None:
+        return judged
+    upstream, engine = proof.pair.upstream, proof.pair.engine
+    signature = sign(job.table, request, upstream, proof.differences)
+    return replace(judged, signature=signature, request=request, upstream=upstream, engine=engine)
 
 
 def render_request_line(request: Request) -> str:

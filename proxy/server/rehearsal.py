@@ -13,6 +13,7 @@ from functools import partial
 
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.made import find_made
+from proxy.engine.reading import describe_reading
 from proxy.errors import ApiError, Unsupported, render_error
 from proxy.events import (
     Crashed,
@@ -25,8 +26,10 @@ from proxy.events import (
     UnrehearsedReason,
 )
 from proxy.messages import Answer, Request
-from proxy.server.mirror import MAX_DETAIL, OVERLAPPED, SMALL, describe, render_request_line
+from proxy.server.comparing import SMALL
+from proxy.server.mirror import MAX_DETAIL, describe, render_request_line
 from proxy.server.state import AskEngine, Snapshot
+from proxy.server.writes import OVERLAPPED
 from proxy.shadow.compare import Comparison
 from proxy.shadow.masking import Mask, compare_rehearsal
 from proxy.shadow.subject import find_subject
@@ -224,7 +227,8 @@ def _compare_answers(rehearsal: Rehearsal, upstream: Answer, answer: Answer) -> 
     made = find_made(request, options, engine.schema, engine.reach)
     subject = find_subject(request, snapshot.names, options.db_root_spec)
     mask = Mask(made.columns, made.members, call=subject is not None and subject.function)
-    return compare_rehearsal(request, upstream, answer, mask, max_rows=options.db_max_rows)
+    reading = describe_reading(request, options, engine.schema)
+    return compare_rehearsal(request, upstream, answer, mask, reading)
 
 
 def _tell_verdict(

@@ -17,6 +17,7 @@ from proxy.shadow.shrink import can_shrink, search_smallest
 MAX_TRIES = 200
 MAX_SECONDS = 60.0
 MAX_WAITING = 20
+PAUSE = 1.0
 MAX_REMEMBERED = 10_000
 
 FindDifferences: TypeAlias = Callable[[Request], Awaitable[Sequence[Difference]]]
@@ -28,8 +29,8 @@ _INDEX = re.compile(r"\[\d+\]")
 class Shrinker:
     """A listener that has newly opened mismatches shrunk.
 
-    ``clock`` counts seconds. A mismatch that did not show again is tried again when it next occurs, at most
-    once in ``MAX_SECONDS``.
+    ``clock`` counts seconds; while ``may_ask`` says no, nothing is asked. A mismatch that did not show again
+    is tried again when it next occurs, at most once in ``MAX_SECONDS``.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Shrinker:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        may_ask: Callable[[], bool] = lambda: True,
         max_tries: int = MAX_TRIES,
         max_seconds: float = MAX_SECONDS,
     ) -> None:
@@ -46,6 +48,7 @@ class Shrinker:
         self._emit = emit
         self._clock = clock
         self._sleep = sleep
+        self._may_ask = may_ask
         self._max_tries = max_tries
         self._max_seconds = max_seconds
         self._waiting: asyncio.Queue[MismatchOpened] = asyncio.Queue(MAX_WAITING)
@@ -105,6 +108,8 @@ class Shrinker:
         return smallest, tries
 
     async def _ask(self, request: Request) -> Sequence[Difference]:
+        while not self._may_ask():
+            await self._sleep(PAUSE)
         started = self._clock()
         found = await self._find_differences(request)
         await self._sleep(max(0.0, self._clock() - started))

@@ -1,6 +1,8 @@
 """What is known so far about one client request, from its head to the end of its answer."""
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from proxy.errors import Unsupported
 from proxy.events import Side, SkipReason, UnrehearsedReason
@@ -19,7 +21,8 @@ _CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, froz
 class Visit:
     """A request that is being answered; settled once, at its end.
 
-    ``parts`` are the copy of the answer's body, of which there is none when it is ``too_large``.
+    ``parts`` are the copy of the answer's body, of which there is none when it is ``too_large``. ``ongoing``
+    is the engine's work on a write, which does not end when its client leaves.
     """
 
     client: ClientRequest
@@ -39,6 +42,7 @@ class Visit:
     too_large: bool = False
     skip: SkipReason | None = None
     write: Write | None = None
+    ongoing: "asyncio.Task[Any] | None" = None
     rehearsal: Rehearsal | None = None
     unrehearsed: UnrehearsedReason | None = None
 
@@ -96,7 +100,7 @@ class Visit:
             if body is None:
                 return "too_large"
             request = Request(request.method, request.target, request.headers, body)
-        return Exchange(request, answer, self.upstream_seconds, self.upstream_started or 0.0)
+        return Exchange(request, answer, self.upstream_seconds)
 
 
 def _between(start: float | None, end: float | None) -> float:

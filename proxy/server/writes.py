@@ -1,10 +1,13 @@
 """The writes that pass through the proxy: what they may change, and when they were in flight.
 
-A difference between two readings that such a write came in between proves nothing, and need not be looked
-into. Known are only the proxy's own writes; of others the database alone knows.
+A difference between two readings that such a write came in between proves nothing; whoever reads again to
+prove one waits a little until it is over. Known are only the proxy's own writes; of others the database alone
+knows.
 """
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,6 +19,10 @@ from proxy.shadow.subject import find_subject
 
 _LONG = 2048
 """Bytes of a request target from which on it is not looked into: nobody shall wait for that."""
+
+OVERLAPPED = "a write through the proxy came in between"
+LONGEST_CALM = 0.05
+"""Seconds that a reading waits for writes to end, at the most."""
 
 Touched: TypeAlias = frozenset[QualifiedName] | None
 """The relations that a request may read or change; None for a function, of which that is not known."""
@@ -37,6 +44,7 @@ class Writes:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._in_flight: set[Write] = set()
+        self._one_ended = asyncio.Event()
         self._ended: dict[QualifiedName, float] = {}
         self._any_ended = self._call_ended = float("-inf")
 
@@ -49,6 +57,7 @@ class Writes:
     def end(self, write: Write) -> None:
         """``write`` has been answered, or nobody waits for its answer any longer."""
         self._in_flight.discard(write)
+        self._one_ended.set()
         self._any_ended = now = self._clock()
         if write.names is None:
             self._call_ended = now
@@ -62,6 +71,15 @@ class Writes:
         if names is None:
             return self._any_ended >= since
         return any(ended >= since for ended in (self._call_ended, *map(self._last, names)))
+
+    async def await_calm(self, request: Request, snapshot: Snapshot) -> None:
+        """Wait a little while writes are in flight that ``request`` might see half of."""
+        names = find_names(request, snapshot)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_CALM):
+                while self.overlapped(names, float("inf")):
+                    self._one_ended.clear()
+                    await self._one_ended.wait()
 
     def _last(self, name: QualifiedName) -> float:
         return self._ended.get(name, float("-inf"))

@@ -4,7 +4,13 @@ names, subject, policy     which table a request is for, and what its rule says
 shape, query               a request with its literal values taken out
 scrub, redaction/          secrets taken out of whatever is shown or kept
 evidence, freshness        what is counted of a shape, on what it depends, and what says something new
-compare, order             two answers to a verdict
+shrink                     smaller requests than a given one
+compare, bodies            two answers to a verdict
+arrange, rows              the order of rows, as far as it was promised; which rows to compare
 masking                    the same for a write and its rehearsal
+ignore                     what is not compared
+parts, proof               what differs, part by part, and what later readings make of it
+signature                  the name of a fault
 tokens, records, headers, coding   JSON, CSV, headers and encodings, as compared
+corrupt, proposals, throttle       known corruptions; rules to propose; when to hold back
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from proxy.events import Verdict
 
 BOTH_ANSWERED: frozenset[Verdict] = frozenset(
-    {"match", "equivalent", "indeterminate", "mismatch", "race", "inconclusive"}
+    {"match", "equivalent", "indeterminate", "mismatch", "race", "inconclusive", "volatile"}
 )
 """Verdicts that come with two answers and so with a pair of times."""
 

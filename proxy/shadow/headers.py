@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from proxy.events import Difference
+from proxy.events import Difference, Kind
 from proxy.messages import Answer
 from proxy.shadow.tokens import ABSENT, shorten
 
@@ -77,7 +77,8 @@ def compare_headers(upstream: Answer, engine: Answer, *, head: bool, opaque: boo
         if one == other or _agree(how, one, other, head, opaque):
             continue
         shown = (HIDDEN, HIDDEN) if how == "secret" else (_show(one), _show(other))
-        differences.append(Difference("headers", shorten(_text(name)), *shown))
+        kind: Kind = "value" if one and other else "missing" if one else "extra"
+        differences.append(Difference("headers", shorten(_text(name)), *shown, kind))
     return differences
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from proxy.messages import Answer, Header, Request
+from proxy.reading import BOUND, Reading
 from proxy.shadow.coding import decode_body
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.tokens import Token, read_tokens
@@ -38,19 +39,19 @@ class Mask:
 
 
 def compare_rehearsal(
-    request: Request, upstream: Answer, engine: Answer, mask: Mask, *, max_rows: int | None = None
+    request: Request, upstream: Answer, engine: Answer, mask: Mask, reading: Reading = BOUND
 ) -> Comparison:
     """Compare the ``upstream``'s answer to a write with the ``engine``'s to its rehearsal.
 
     The verdicts are those of ``compare``. A rehearsal that was broken off, and results of a function that
     differ in values only, are ``inconclusive``. Never raises.
     """
-    verdict = compare(request, upstream, engine, max_rows=max_rows)
+    verdict = compare(request, upstream, engine, reading)
     if verdict.verdict != "mismatch":
         return verdict
     masked = mask_answer(upstream, mask), mask_answer(engine, mask)
     if masked != (upstream, engine):
-        verdict = compare(request, *masked, max_rows=max_rows)
+        verdict = compare(request, *masked, reading)
         if verdict.verdict != "mismatch":
             return verdict
     if _read_code(engine) in INTERRUPTED:

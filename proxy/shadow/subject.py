@@ -115,6 +115,13 @@ def find_rule(subject: Subject | None, config: Config, names: Names) -> Rule:
     return plain if plain is not None and _means_plainly(subject, names) else config.defaults
 
 
+def is_meant(key: str | None, subject: Subject, names: Names) -> bool:
+    """Whether ``key`` of the configuration means ``subject``."""
+    if key == subject.name:
+        return _means_plainly(subject, names)
+    return key == f"{subject.schema}.{subject.name}"
+
+
 def _means_plainly(subject: Subject, names: Names) -> bool:
     """Whether the bare name in the configuration means this subject."""
     if subject.schema == names.schemas[0]:

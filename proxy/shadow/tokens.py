@@ -8,9 +8,10 @@ strings are not tokens (RFC 8259, section 2 and 7).
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from proxy.events import Difference
+from proxy.events import Difference, Kind
 
 Token: TypeAlias = "bool | bytes | str | list[Token] | tuple[tuple[str, Token], ...] | None"
 """A JSON value: numbers are bytes, arrays lists, objects tuples of members. ``==`` is token equality."""
@@ -23,6 +24,10 @@ LONG = 64 * 1024
 """From this many bytes on, parsing makes room for other threads."""
 
 EXACT_DEPTH = 8
+LONGEST_NUMBER = 1000
+NUMBER = re.compile(
+    rb"(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?(?:[eE](?P<power>[+-]?[0-9]{1,9}))?"
+)
 PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 Text = TypeVar("Text", str, bytes)
@@ -45,19 +50,21 @@ def read_tokens(body: bytes) -> Token:
     return value
 
 
-def find_differences(upstream: Token, engine: Token, limit: int = MAX_DIFFERENCES) -> list[Difference]:
+def find_differences(
+    upstream: Token, engine: Token, limit: int = MAX_DIFFERENCES, path: Path = None
+) -> list[Difference]:
     """At most ``limit`` places where the values differ, in the order of the text; none if they are equal.
 
-    Lists are compared by position; objects by key, and the order of their keys counts. May raise
-    RecursionError for values nested very deeply.
+    Lists are compared by position; objects by key, and the order of their keys counts. ``path`` is where
+    the values stand. May raise RecursionError for values nested very deeply.
     """
     found: list[Difference] = []
-    open_pairs: list[tuple[Path, int, Token, Token]] = [(None, 0, upstream, engine)]
+    open_pairs: list[tuple[Path, int, Token, Token]] = [(path, 0, upstream, engine)]
     while open_pairs and len(found) < limit:
         path, depth, one, other = open_pairs.pop()
         if isinstance(one, list) and isinstance(other, list):
             if len(one) != len(other):
-                found.append(_difference(path, f"{len(one)} items", f"{len(other)} items"))
+                found.append(make_difference(path, f"{len(one)} items", f"{len(other)} items", "count"))
             steps = enumerate(zip(one, other, strict=False))
             children = [
                 ((path, f"[{index}]"), depth + 1, a, b) for index, (a, b) in steps if _differ(depth, a, b)
@@ -68,7 +75,7 @@ def find_differences(upstream: Token, engine: Token, limit: int = MAX_DIFFERENCE
             if keys == other_keys:
                 members = zip(one, other, strict=True)
                 children = [
-                    ((path, _step(key)), depth + 1, a, b)
+                    ((path, step(key)), depth + 1, a, b)
                     for (key, a), (_, b) in members
                     if _differ(depth, a, b)
                 ]
@@ -78,14 +85,50 @@ def find_differences(upstream: Token, engine: Token, limit: int = MAX_DIFFERENCE
                 if len(set(keys)) == len(keys) and len(set(other_keys)) == len(other_keys):
                     shared = dict(other)
                     children = [
-                        ((path, _step(key)), depth + 1, value, shared[key])
+                        ((path, step(key)), depth + 1, value, shared[key])
                         for key, value in sorted(one, key=lambda member: member[0])
                         if key in shared and _differ(depth, value, shared[key])
                     ]
                     open_pairs.extend(reversed(children))
         elif one != other:
-            found.append(_difference(path, *_render_both(one, other)))
+            found.append(make_difference(path, *_render_both(one, other), find_kind(one, other)))
     return found[:limit]
+
+
+def find_kind(one: Token, other: Token) -> Kind:
+    """How two unequal values differ that are not both lists or both objects."""
+    if one is None or other is None:
+        return "null"
+    if isinstance(one, bytes) and isinstance(other, bytes):
+        return "format" if _same_number(one, other) else "value"
+    if isinstance(one, str) and isinstance(other, str):
+        return "format" if _same_instant(one, other) else "value"
+    return "value" if isinstance(one, bool) and isinstance(other, bool) else "type"
+
+
+def _same_number(one: bytes, other: bytes) -> bool:
+    if max(len(one), len(other)) > LONGEST_NUMBER:
+        return False
+    first, second = NUMBER.fullmatch(one), NUMBER.fullmatch(other)
+    return bool(first and second and _digits(first) == _digits(second))
+
+
+def _digits(number: "re.Match[bytes]") -> tuple[bool, bytes, int]:
+    """Sign, digits without zeros around them, and the power of ten of the last one."""
+    whole, fraction, power = number["whole"], number["fraction"] or b"", int(number["power"] or 0)
+    digits = (whole + fraction).lstrip(b"0")
+    bare = digits.rstrip(b"0")
+    if not bare:
+        return False, b"", 0
+    return bool(number["sign"]), bare, power - len(fraction) + len(digits) - len(bare)
+
+
+def _same_instant(one: str, other: str) -> bool:
+    try:
+        first, second = datetime.fromisoformat(one), datetime.fromisoformat(other)
+    except ValueError:
+        return False
+    return (first.tzinfo is None) == (second.tzinfo is None) and first == second
 
 
 def render(value: Token) -> str:
@@ -141,13 +184,11 @@ def _key_differences(
     first, second = dict(one), dict(other)
     lonely = sorted(first.keys() ^ second.keys())
     if not lonely:
-        return [_difference(path, _render_keys(one), _render_keys(other))]
+        return [make_difference(path, _render_keys(one), _render_keys(other), "keys")]
     return [
-        _difference(
-            (path, _step(key)),
-            render(first[key]) if key in first else ABSENT,
-            render(second[key]) if key in second else ABSENT,
-        )
+        make_difference((path, step(key)), render(first[key]), ABSENT, "missing")
+        if key in first
+        else make_difference((path, step(key)), ABSENT, render(second[key]), "extra")
         for key in lonely[:MAX_DIFFERENCES]
     ]
 
@@ -156,11 +197,13 @@ def _render_keys(members: tuple[tuple[str, Token], ...]) -> str:
     return shorten("keys " + ", ".join(key for key, _ in members[:MAX_TEXT]))
 
 
-def _difference(path: Path, upstream: str, engine: str) -> Difference:
-    return Difference("body", _render_path(path), upstream, engine)
+def make_difference(path: Path, upstream: str, engine: str, kind: Kind) -> Difference:
+    """A difference between bodies, at ``path``."""
+    return Difference("body", render_path(path), upstream, engine, kind)
 
 
-def _render_path(path: Path) -> str:
+def render_path(path: Path) -> str:
+    """``$`` and the steps, shortened."""
     steps: list[str] = []
     while path is not None:
         path, step = path
@@ -168,7 +211,8 @@ def _render_path(path: Path) -> str:
     return shorten("$" + "".join(reversed(steps)), 2 * MAX_TEXT)
 
 
-def _step(key: str) -> str:
+def step(key: str) -> str:
+    """The step of a path to the member ``key``."""
     if PLAIN_KEY.fullmatch(key):
         return f".{key}"
     return f"[{json.dumps(shorten(key), ensure_ascii=False)}]"

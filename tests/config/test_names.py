@@ -78,3 +78,28 @@ def test_columns_to_hide_have_to_exist() -> None:
         (3, "redact.columns", "'config', which is no column"),
     ]
     assert problems[0].allowed.endswith("(did you mean storage.config or dlm.storage.config?)")
+
+
+RULE = "{path: a, reason: so it is, expires: 2027-01-31, "
+
+
+def test_rules_are_about_something_that_exists_once() -> None:
+    file = read_config(
+        "upstream: {url: 'http://a'}\n"
+        "compare:\n"
+        "  ignore:\n"
+        f"    - {RULE} table: data_item}}\n"
+        f"    - {RULE} table: zoo.storage}}\n"
+        f"    - {RULE} function: latest}}\n"
+        f"    - {RULE} table: data_itm}}\n"
+        f"    - {RULE} table: storage}}\n"
+        f"    - {RULE} function: data_item}}\n",
+        "f",
+        {},
+    )
+    problems = check_names(file, RELATIONS, FUNCTIONS, COLUMNS)
+    assert [(problem.line, problem.key, problem.found) for problem in problems] == [
+        (7, "compare.ignore.4", "'data_itm', which is not in the schema cache"),
+        (8, "compare.ignore.5", "'storage', which is in more than one schema"),
+        (9, "compare.ignore.6", "'data_item', which is not in the schema cache"),
+    ]

@@ -1,5 +1,7 @@
 """``understudy.yaml`` to ``Config``: what is accepted, and how faults are told."""
 
+from datetime import date
+
 import pytest
 
 from proxy.config import (
@@ -140,7 +142,7 @@ def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
             "upsteam",
             "an unknown key",
             "listen, admin, workers, ledger, upstream, engine, defaults, tables, functions, shadow, "
-            "rehearsal, redact, limits (did you mean upstream?)",
+            "compare, rehearsal, redact, limits (did you mean upstream?)",
         )
     ]
 
@@ -181,10 +183,8 @@ def test_a_problem_reads_as_one_line() -> None:
 @pytest.mark.parametrize(
     ("line", "key"),
     [
-        ("compare: {ignore: []}", "compare"),
         ("readiness: {confidence: 0.95}", "readiness"),
         ("guard: {window: 60s}", "guard"),
-        ("shadow: {budget: 10}", "shadow.budget"),
         ("tables: {storage: {verify: 5}}", "tables.storage.verify"),
         ("functions: {latest: {share: 5}}", "functions.latest.share"),
     ],
@@ -359,3 +359,45 @@ def test_a_fault_in_the_environment_names_the_variable() -> None:
     assert problems_of(UPSTREAM, {"PGRST_OPENAPI_MODE": "always"}) == [
         (0, "PGRST_OPENAPI_MODE", "'always'", "follow-privileges, ignore-privileges, disabled")
     ]
+
+
+def test_rules_that_ignore_have_a_reason_a_last_day_and_a_name() -> None:
+    text = UPSTREAM + (
+        "compare:\n  selftest: 0.5\n  ignore:\n"
+        "    - {table: storage, path: meta.at, reason: readers touch it, expires: 2027-01-31, owner: ops}\n"
+        "    - {function: latest, header: X-Build, reason: they differ, expires: 2026-12-31, shape: GET x}\n"
+    )
+    compare = read_config(text, "f", {}).config.compare
+    assert (compare.selftest, compare.probes) == (0.5, 0.1)
+    first, second = compare.ignore
+    assert (first.name, first.expires, first.owner) == ("storage: meta.at", date(2027, 1, 31), "ops")
+    assert (second.name, second.reason) == ("rpc/latest: header X-Build in GET x", "they differ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "found"),
+    [
+        ("table: a, path: $, reason: so it is, expires: 2027-01-31", "compare.ignore.1.path", "'$'"),
+        ("table: a, path: 'b[]', reason: so it is, expires: 2027-01-31", "compare.ignore.1.path", "'b[]'"),
+        ("table: a, path: b, reason: because, expires: 2027-01-31", "compare.ignore.1.reason", "'because'"),
+        ("table: a, path: b, reason: so it is, expires: never", "compare.ignore.1.expires", "'never'"),
+        ("table: a, path: b, reason: so it is", "compare.ignore.1.expires", "nothing"),
+        ("table: a, path: b, expires: 2027-01-31", "compare.ignore.1.reason", "nothing"),
+        ("path: b, reason: so it is, expires: 2027-01-31", "compare.ignore.1", "neither table nor function"),
+        ("table: a, reason: so it is, expires: 2027-01-31", "compare.ignore.1", "neither path nor header"),
+        (
+            "table: a, path: b, header: c, reason: so it is, expires: 2027-01-31",
+            "compare.ignore.1",
+            "both path and header",
+        ),
+        (
+            "table: a, path: b, reason: so it is, expires: 2027-01-31, until: 5",
+            "compare.ignore.1.until",
+            "an unknown key",
+        ),
+    ],
+)
+def test_a_rule_that_ignores_too_much_or_says_too_little_is_refused(rule: str, key: str, found: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(UPSTREAM + f"compare: {{ignore: [{{{rule}}}]}}\n", "f", {})
+    assert [(problem.key, problem.found) for problem in caught.value.problems] == [(key, found)]

@@ -138,30 +138,33 @@ async def test_a_mismatch_is_kept_shrunk_and_shown_with_a_line_for_each_side(
 ) -> None:
     monkeypatch.setattr(proxy.app, "answer", corrupt)
     target = (
-        b"/storage?select=storage_id,storage_name,location_id,storage_config(config_id,config)"
-        b"&or=(storage_id.not.is.null,storage_name.like.*a*)&order=storage_id.desc&limit=64"
+        "/storage?select=storage_id,storage_name,location_id,storage_config(config_id,config)"
+        "&or=(storage_id.not.is.null,storage_name.like.*a*)&order=storage_id.desc&limit=64"
     )
-    request = Request(
-        "GET", target, ((b"Host", b"h"), (b"Accept", b"application/json"), (b"X-Api-Key", b"s3cret-key"))
-    )
-    body = json.dumps([{"storage_name": "a", "storage_config": [{"config": {"key": "s3cret-config"}}]}])
-    answers = Answer(200, (), body.encode()), Answer(200, (), body.upper().encode())
-    difference = Difference("body", "$[0].storage_name", '"a"', '"A"')
-    stage.running.emit(mismatch("storage", request, answers, difference))
+    await stage.get(target, Accept="application/json", **{"X-Api-Key": "s3cret-key"})
+    await stage.settle()
 
     async def is_shrunk() -> bool:
         assert await stage.running.ledger.flush()
         found = await stage.running.ledger.read(partial(report_mismatch, prefix=""))
         return all(one["smallest"] for one in found)
 
-    await until_async(is_shrunk)
+    await until_async(is_shrunk, 60.0)
     (listed,) = await stage.running.ledger.read(report_mismatches)
     (whole,) = await stage.running.ledger.read(partial(report_mismatch, prefix=listed["id"]))
-    assert whole["smallest"]["target"] == "/storage?select=storage_name&order=storage_id.desc&limit=1"
-    assert whole["smallest"]["headers"] == [["Host", "h"]]
+    (example,) = whole["examples"]
+    assert example["shape"].startswith("GET storage?")
+    assert {one["path"].rpartition(".")[2] for one in example["differences"]} == {"storage_name"}
+    rows = json.loads(example["upstream"]["body"])
+    assert {inner["config"] for row in rows for inner in row["storage_config"]} <= {"***", None}
+    smallest = whole["smallest"]["target"]
+    assert re.fullmatch(
+        r"/storage\?select=(storage_id,)?storage_name(&order=storage_id.desc)?&limit=1", smallest
+    )
+    assert [name for name, _ in whole["smallest"]["headers"]] == ["Host"]
     assert await run("mismatches", "--admin", stage.admin, listed["id"]) == 1
     out = capsys.readouterr().out
-    assert f"{stage.admin}/engine/storage?select=storage_name&order=storage_id.desc&limit=1" in out
+    assert f"{stage.admin}/engine{smallest}" in out
     assert "s3cret" not in out + json.dumps(whole)
     async with stage.session.get(f"{stage.admin}/engine/storage?select=storage_name") as response:
         assert all(row["storage_name"].endswith("!") for row in await response.json())

@@ -3,22 +3,33 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
+from proxy.config import IgnoreRule
 from proxy.errors import UnderstudyError
-from proxy.events import ConfigReloaded, Event, Judged, SchemaLoaded, Served
+from proxy.events import ConfigReloaded, Event, Judged, RuleHit, SchemaLoaded, Served, VolatileFound
 from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health
 from proxy.operate.listeners import join_listeners
 from proxy.operate.metrics import Metrics
+from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
+from proxy.operate.rules import Rules
 from proxy.operate.tally import Tally
+from proxy.server.throttle import Throttle
 from proxy.shadow.policy import TableModes
+
+RULES = (
+    IgnoreRule("readers touch it", date(2026, 12, 31), table="storage", path="last_access", owner="ops"),
+    IgnoreRule("never seen again", date(2026, 12, 31), table="storage", path="gone"),
+    IgnoreRule("until the upgrade", date(2026, 5, 31), function="latest", header="X-Build"),
+)
 
 
 @dataclass
@@ -50,6 +61,9 @@ class Port:
     metrics: Metrics = field(default_factory=lambda: Metrics(wall_clock=lambda: 7.0))
     tally: Tally = field(default_factory=Tally)
     recent: Recent = field(default_factory=Recent)
+    throttle: Throttle = field(default_factory=lambda: Throttle(lambda: 0.0, lambda: 0))
+    proposals: Proposals = field(default_factory=Proposals)
+    rules: Rules = field(default_factory=Rules)
     health: Health = field(default_factory=lambda: Health(wall_clock=lambda: 7.0))
     client: Any = None
     asked: Asked = field(default_factory=Asked)
@@ -57,7 +71,7 @@ class Port:
     requests: list[Request] = field(default_factory=list)
 
     def emit(self, event: Event) -> None:
-        listeners = (self.metrics, self.tally, self.recent, self.health)
+        listeners = (self.metrics, self.tally, self.recent, self.health, self.proposals, self.rules)
         join_listeners(*(listener.listen for listener in listeners))(event)
 
     async def record(self, *, per_shape: int, max_bytes: int, seconds: float) -> AsyncGenerator[str, None]:
@@ -86,6 +100,9 @@ async def port() -> AsyncIterator[Port]:
         made.tally,
         made.health,
         made.recent,
+        made.throttle,
+        made.proposals,
+        lambda: made.rules.report(RULES, date(2026, 6, 1)),
         lambda: (TableModes("storage", "shadow", "upstream"),),
         made.get_condition,
         lambda: {"state": "up", "entries": 0},
@@ -159,6 +176,38 @@ async def test_status_tells_modes_tally_and_what_happened_last(port: Port) -> No
 async def test_status_before_anything_happened(port: Port) -> None:
     status = await (await port.client.get("/status")).json()
     assert (status["tally"], status["last_reload"], status["last_schema_load"]) == ([], None, None)
+
+
+async def test_status_tells_which_rules_do_something_and_which_might_be_made(port: Port) -> None:
+    port.emit(RuleHit("storage", "storage: last_access"))
+    for _ in range(2):
+        port.emit(VolatileFound("storage", "GET storage", "seen_at"))
+    status = await (await port.client.get("/status")).json()
+    assert [(rule["rule"], rule["state"], rule["hits"]) for rule in status["ignore_rules"]] == [
+        ("storage: last_access", "active", 1),
+        ("storage: gone", "stale", 0),
+        ("rpc/latest: header X-Build", "expired", 0),
+    ]
+    assert status["ignore_rules"][0]["owner"] == "ops"
+    assert status["proposed_rules"] == [
+        {"table": "storage", "shape": "GET storage", "path": "seen_at", "header": ""}
+    ]
+
+
+async def test_mirroring_is_paused_and_goes_on(port: Port) -> None:
+    response = await port.client.post("/pause")
+    assert await response.json() == {"paused": True, "stopped": False}
+    assert port.throttle.paused
+    assert (await (await port.client.get("/status")).json())["mirror"] == {"paused": True, "stopped": False}
+    await port.client.post("/resume")
+    assert not port.throttle.paused
+
+
+async def test_a_page_in_somebodys_browser_cannot_pause_it(port: Port) -> None:
+    response = await port.client.post("/pause", headers={"Origin": "https://elsewhere.test"})
+    assert response.status == 403
+    assert (await port.client.get("/pause")).status == 405
+    assert not port.throttle.paused
 
 
 @pytest.mark.parametrize("path", ["/", "/storage", "/metrics/", "/%ff"])

@@ -205,6 +205,7 @@ class Stack:
     mirror: KeepingMirror
     writes: Writes
     events: list[Event]
+    handler: Handler | None = None
     wires: list[Wire] = field(default_factory=list)
     settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -271,7 +272,8 @@ async def front_door(
         "clock": loop.time,
         "roll": lambda: 0.0,
     }
-    door = FrontDoor(Handler(**(given | parts)), config.limits, emit, grace=1.0)
+    stack.handler = handler = Handler(**(given | parts))
+    door = FrontDoor(handler, config.limits, emit, grace=1.0)
     stack.port = await door.open(Address(LOCALHOST, 0))
     try:
         yield stack
@@ -279,6 +281,7 @@ async def front_door(
         for wire in stack.wires:
             await wire.close()
         await door.close()
+        await handler.close()
         await rehearsals.close()
         if upstream is not None:
             await upstream.close()

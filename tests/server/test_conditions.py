@@ -1,8 +1,9 @@
 """The conditions of evidence follow the schema cache, the dialect and the upstream's version."""
 
 from dataclasses import replace
+from datetime import date
 
-from proxy.config import Config, EngineConfig, UpstreamConfig
+from proxy.config import CompareConfig, Config, EngineConfig, IgnoreRule, UpstreamConfig
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.reach import Reach
 from proxy.engine.schema import Column, Relation, Schema
@@ -74,3 +75,17 @@ def test_the_role_is_that_of_the_token_or_of_nobody() -> None:
     assert ask((b"Authorization", b"Bearer " + token[:-3])) == ""
     nobody = replace(here, config=replace(CONFIG, engine=replace(CONFIG.engine, db_anon_role=None)))
     assert find_role(Request("GET", b"/storage"), nobody, 0.0) == ""
+
+
+def test_a_rule_that_comes_goes_or_expires_is_a_new_condition_of_its_table() -> None:
+    state = State(snapshot(uid="int8", uri="text"))
+    day = date(2027, 1, 1)
+    conditions = ConditionsInForce(state, "1.0", lambda: day)
+    before = {name: conditions.find(name, "14").epoch for name in ("storage", "other")}
+    rule = IgnoreRule("readers touch it", date(2027, 1, 31), table="storage", path="uri")
+    config = replace(CONFIG, compare=CompareConfig(ignore=(rule,)))
+    state.replace(replace(state.current, config=config))
+    assert conditions.find("storage", "14").epoch != before["storage"]
+    assert conditions.find("other", "14").epoch == before["other"]
+    day = date(2027, 2, 1)
+    assert conditions.find("storage", "14").epoch == before["storage"]

@@ -5,19 +5,32 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config import Config, EngineConfig, ShadowConfig
+from proxy.config import CompareConfig, Config, IgnoreRule, ShadowConfig
 from proxy.errors import ApiError, Unsupported, render_error
-from proxy.events import Crashed, Event, Judged, Shed, SideAnswered
+from proxy.events import (
+    Crashed,
+    Event,
+    Judged,
+    ReadAgain,
+    RuleHit,
+    Shed,
+    ShedReason,
+    SideAnswered,
+    Verdict,
+    VolatileFound,
+)
 from proxy.messages import Answer, Exchange, Request
-from proxy.server.mirror import OVERLAPPED, SMALL, Mirror, describe
+from proxy.server.comparing import SMALL, Comparer, Pair
+from proxy.server.mirror import Check, Mirror, Prove, check_nothing, describe
+from proxy.server.proof import Proof
 from proxy.server.state import Snapshot
-from proxy.server.writes import Writes
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision, Names
 from tests.server.virtual_time import now, run
@@ -141,7 +154,33 @@ class Stage:
         assert self.mirror.oldest_seconds == 0.0
 
 
-def stage(engine: Engine, concurrency: int = 2, comparing: Callable[..., Comparison] = compare) -> Stage:
+async def believing(request: Request, pair: Pair, snapshot: Snapshot) -> Proof:
+    """Takes the first difference for proven."""
+    return Proof("mismatch", compare(request, pair.upstream, pair.engine).differences, pair)
+
+
+@dataclass
+class Gatekeeper:
+    """A throttle that says ``reason`` to everybody, and adds up what was spent."""
+
+    reason: ShedReason | None = None
+    spent: float = 0.0
+
+    def admit(self, seconds: float, limits: ShadowConfig) -> ShedReason | None:
+        return self.reason
+
+    def spend(self, seconds: float) -> None:
+        self.spent += seconds
+
+
+def stage(
+    engine: Engine,
+    concurrency: int = 2,
+    comparing: Callable[..., Comparison] = compare,
+    prove: Prove = believing,
+    throttle: Gatekeeper | None = None,
+    check: Check = check_nothing,
+) -> Stage:
     events: list[Event] = []
     heard = asyncio.Event()
 
@@ -149,7 +188,16 @@ def stage(engine: Engine, concurrency: int = 2, comparing: Callable[..., Compari
         events.append(event)
         heard.set()
 
-    mirror = Mirror(engine, listen, concurrency=concurrency, clock=now, comparing=comparing)
+    mirror = Mirror(
+        engine,
+        Comparer(comparing=comparing),
+        prove,
+        throttle or Gatekeeper(),
+        listen,
+        concurrency=concurrency,
+        check=check,
+        clock=now,
+    )
     mirror.open()
     return Stage(mirror, events, heard)
 
@@ -415,7 +463,7 @@ def test_a_listener_that_fails_stops_neither_the_client_nor_the_workers() -> Non
         raise OSError("disk full")
 
     async def main() -> None:
-        mirror = Mirror(fast, failing, concurrency=1, clock=now)
+        mirror = Mirror(fast, Comparer(), believing, Gatekeeper(), failing, concurrency=1, clock=now)
         mirror.open()
         for _ in range(3):
             mirror.offer(decision(), Exchange(REQUEST, ROWS, 0.1), limited(queue=2))
@@ -448,9 +496,99 @@ def test_large_bodies_that_differ_are_compared_in_another_thread() -> None:
     assert threads == [True, True, False]
 
 
-def test_max_rows_reaches_the_comparison() -> None:
-    snapshot = Snapshot(Config(engine=EngineConfig(db_max_rows=1)), Names(), None)
-    assert judged(run(play(differing, snapshot))).verdict == "indeterminate"
+@pytest.mark.parametrize("verdict", ["race", "inconclusive", "volatile"])
+def test_what_the_prover_says_is_the_verdict_and_a_first_difference_is_none(verdict: Verdict) -> None:
+    async def doubting(request: Request, pair: Pair, snapshot: Snapshot) -> Proof:
+        return Proof(verdict, detail="why", upstream_seconds=0.5, engine_seconds=0.25)
+
+    async def main() -> None:
+        throttle = Gatekeeper()
+        scene = stage(differing, prove=doubting, throttle=throttle)
+        scene.offer()
+        await scene.settled()
+        await scene.mirror.close()
+        event = judged(scene)
+        assert (event.verdict, event.detail, event.differences) == (verdict, "why", ())
+        assert (event.request, event.upstream, event.engine, event.signature) == (None, None, None, "")
+        assert ReadAgain("storage", 0.5, 0.25) in scene.events
+        assert throttle.spent == 0.75
+
+    run(main())
+
+
+def test_a_mismatch_has_its_shape_its_signature_and_the_answers_that_show_it() -> None:
+    event = judged(run(play(differing)))
+    assert event.shape == "GET storage?id=eq.*"
+    assert event.signature == "storage GET 2xx json: body $[*].id value"
+    assert (event.request, event.upstream, event.engine) == (REQUEST, ROWS, OTHER_ROWS)
+
+
+def test_every_other_verdict_has_its_shape_and_no_answers() -> None:
+    event = judged(run(play(fast)))
+    assert (event.shape, event.signature, event.request) == ("GET storage?id=eq.*", "", None)
+
+
+@pytest.mark.parametrize("reason", ["budget", "breaker", "paused"])
+def test_what_the_throttle_does_not_admit_is_shed_without_asking_the_engine(reason: ShedReason) -> None:
+    async def main() -> None:
+        gate = Gate()
+        scene = stage(gate, throttle=Gatekeeper(reason))
+        scene.offer(times=3)
+        assert scene.ends == {reason: 3}
+        await scene.mirror.close()
+        scene.assert_accounted()
+        assert gate.asked == 0
+
+    run(main())
+
+
+def test_the_rules_that_were_hit_are_told_and_what_they_excuse_is_a_match() -> None:
+    rule = IgnoreRule("they count", date(2100, 1, 1), table="storage", path="id")
+    config = Config(compare=CompareConfig(ignore=(rule,)))
+    names = Names(("dlm",), frozenset({("dlm", "storage")}))
+    scene = run(play(differing, Snapshot(config, names, None)))
+    assert judged(scene).verdict == "match"
+    assert RuleHit("storage", "storage: id") in scene.events
+
+
+def test_volatile_fields_are_proposed_as_rules() -> None:
+    async def seeing(request: Request, pair: Pair, snapshot: Snapshot) -> Proof:
+        return Proof("volatile", volatile=frozenset({("row", "seen"), ("headers", "x-id"), ("status",)}))
+
+    async def main() -> None:
+        scene = stage(differing, prove=seeing)
+        scene.offer()
+        await scene.settled()
+        await scene.mirror.close()
+        shape = "GET storage?id=eq.*"
+        assert [event for event in scene.events if isinstance(event, VolatileFound)] == [
+            VolatileFound("storage", shape, header="x-id"),
+            VolatileFound("storage", shape, path="seen"),
+        ]
+
+    run(main())
+
+
+def test_a_match_is_checked_and_a_fault_of_the_check_changes_no_verdict() -> None:
+    checked: list[str] = []
+
+    async def failing(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
+        checked.append(table)
+        raise KeyError("secret")
+
+    async def hanging(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        for check in (failing, hanging):
+            scene = stage(fast, check=check)
+            scene.offer(times=2)
+            await scene.settled()
+            await scene.mirror.close()
+            assert scene.ends == {"match": 2}
+        assert checked == ["storage", "storage"]
+
+    run(main())
 
 
 def test_the_request_line_is_short_and_printable() -> None:
@@ -534,37 +672,3 @@ def test_every_offer_of_every_table_ends_exactly_once(
         assert (scene.mirror.entries, scene.mirror.bytes, scene.mirror.in_flight) == (0, 0, 0)
 
     run(main())
-
-
-@pytest.mark.parametrize(
-    ("ended", "verdict"), [(5.0, "mismatch"), (15.0, "inconclusive"), (None, "inconclusive")]
-)
-def test_a_difference_that_a_write_through_the_proxy_came_between_proves_nothing(
-    ended: float | None, verdict: str
-) -> None:
-    async def play() -> list[Judged]:
-        moment = 5.0
-        writes = Writes(lambda: moment)
-        judged: list[Judged] = []
-
-        def listen(event: Event) -> None:
-            if isinstance(event, Judged):
-                judged.append(event)
-
-        mirror = Mirror(differing, listen, concurrency=1, clock=now, writes=writes)
-        write = writes.begin(frozenset({("s", "storage")}))
-        writes.end(writes.begin(frozenset({("s", "other")})))
-        if ended is not None:
-            moment = ended
-            writes.end(write)
-        snapshot = Snapshot(Config(engine=EngineConfig(db_schemas=("s",))), STORAGE, None)
-        mirror.open()
-        mirror.offer(decision(), Exchange(REQUEST, ROWS, 0.1, started=10.0), snapshot)
-        await asyncio.sleep(1)
-        await mirror.close()
-        return judged
-
-    (judged,) = run(play())
-    assert judged.verdict == verdict
-    assert bool(judged.differences) == (verdict == "mismatch")
-    assert judged.detail == ("" if verdict == "mismatch" else OVERLAPPED)

@@ -14,9 +14,9 @@ from proxy.engine.schema import Column, Relation, Schema
 from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported
 from proxy.events import Crashed, Event, OutcomeLost, Rehearsed, Served, SideAnswered, Skipped, Unrehearsed
 from proxy.messages import Answer, Request
-from proxy.server.mirror import OVERLAPPED
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.state import Snapshot
+from proxy.server.writes import OVERLAPPED
 from proxy.shadow.policy import Hazards
 from tests.server.support import (
     NAMES,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from proxy.events import Crashed, Difference, Event, MismatchOpened, MismatchShrunk
 from proxy.messages import Request
-from proxy.server.shrinking import MAX_WAITING, FindDifferences, Shrinker
+from proxy.server.shrinking import MAX_WAITING, PAUSE, FindDifferences, Shrinker
 
 URI = (Difference("body", "$[3].uri", "a", "b"),)
 KIND = (Difference("body", "$[0].storage.kind", "a", "b"),)
@@ -167,3 +167,16 @@ async def test_a_fault_of_ours_ends_one_search_and_not_the_next() -> None:
     await run_until(shrinker, lambda: len(events) == 2)
     assert events[0] == Crashed("shrinking", "ValueError")
     assert isinstance(events[1], MismatchShrunk)
+
+
+async def test_nothing_is_asked_while_the_mirror_is_held_back() -> None:
+    clock, answers = Clock(), [False, False, True]
+    shrinker = Shrinker(
+        clock.asking(lambda _: NOTHING),
+        list[Event]().append,
+        clock=clock,
+        sleep=clock.sleep,
+        may_ask=lambda: answers.pop(0) if answers else True,
+    )
+    assert await shrinker.shrink(REQUEST) is None
+    assert clock.rested[:2] == [PAUSE, PAUSE]

@@ -1,6 +1,9 @@
 """The proxy's own writes: which readings they came in between."""
 
+import asyncio
 from types import MappingProxyType
+
+import pytest
 
 from proxy.config import Config, EngineConfig, UpstreamConfig
 from proxy.database.snapshot import EngineSnapshot
@@ -8,8 +11,9 @@ from proxy.engine.reach import Reach, ReachedRelation
 from proxy.engine.schema import Schema
 from proxy.messages import Request
 from proxy.server.state import Snapshot
-from proxy.server.writes import Writes, find_names
+from proxy.server.writes import LONGEST_CALM, Writes, find_names
 from proxy.shadow.policy import Names
+from tests.server.virtual_time import now, run
 
 A, B, C = frozenset({("s", "a")}), frozenset({("s", "b")}), frozenset({("s", "c")})
 
@@ -90,3 +94,26 @@ def test_the_names_of_a_request_are_its_relation_and_all_that_hold_its_rows_or_c
     assert find("POST", b"/nothing") == set()
     assert find("POST", b"/rpc/f") is None
     assert find("POST", b"/lone?select=" + b"a," * 2000) is None
+
+
+def test_a_reading_waits_for_writes_in_flight_and_not_for_long() -> None:
+    request = Request("GET", b"/a")
+    names = Names(("s",), frozenset({("s", "a"), ("s", "b")}))
+    snapshot = Snapshot(Config(engine=EngineConfig(db_schemas=("s",))), names, None)
+
+    async def main() -> None:
+        writes = Writes(now)
+        await writes.await_calm(request, snapshot)
+        writes.begin(B)
+        await writes.await_calm(request, snapshot)
+        assert now() == 0.0
+        write, other = writes.begin(A), writes.begin(A | C)
+        asyncio.get_running_loop().call_later(0.01, writes.end, write)
+        asyncio.get_running_loop().call_later(0.02, writes.end, other)
+        await writes.await_calm(request, snapshot)
+        assert now() == pytest.approx(0.02)
+        writes.begin(A)
+        await writes.await_calm(request, snapshot)
+        assert now() == pytest.approx(0.02 + LONGEST_CALM)
+
+    run(main())

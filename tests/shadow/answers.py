@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from proxy.messages import Answer, Headers, Request
+from proxy.reading import BOUND, Reading
 
 JSON = (b"Content-Type", b"application/json; charset=utf-8")
 CSV = (b"Content-Type", b"text/csv; charset=utf-8")
@@ -14,6 +15,15 @@ SINGULAR = (b"Content-Type", b"application/vnd.pgrst.object+json; charset=utf-8"
 
 def get(target: bytes = b"/storage", method: str = "GET", headers: Headers = ()) -> Request:
     return Request(method, target, headers)
+
+
+def promised(request: Request) -> Reading:
+    """What a request to a table promises, for tests: any ``order`` is total, a function has its own."""
+    pairs = dict(pair.split(b"=", 1) for pair in request.query.split(b"&") if b"=" in pair)
+    if b"order" in pairs or request.path.startswith(b"/rpc/"):
+        return BOUND
+    numbers = {key: int(value) for key, value in pairs.items() if value.isdigit()}
+    return Reading("open", offset=numbers.get(b"offset", 0), limit=numbers.get(b"limit"))
 
 
 def answer(body: bytes | str, *headers: tuple[bytes, bytes], status: int = 200) -> Answer:
