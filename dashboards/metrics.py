@@ -14,13 +14,6 @@ DEBUGGING = frozenset(
 
 NOT_YET = frozenset(
     {
-        # Proof, throttle and self-test.
-        "understudy_ignore_rule_hits_total",
-        "understudy_selftest_injected_total",
-        "understudy_selftest_detected_total",
-        "understudy_database_seconds_total",
-        "understudy_mirror_paused",
-        "understudy_breaker_open",
         # The ledger.
         "understudy_ledger_up",
         "understudy_ledger_pending_entries",

@@ -36,7 +36,7 @@ create table depot.loan (
 comment on table depot.loan is 'Who has borrowed what, and since when.';
 
 create view depot.overdue as
-select loan.id, loan.borrower, loan.lent_at, part.name as part
+select loan.id, loan.borrower, loan.lent_at, part.name as part, now() as asked_at
 from depot.loan
 join depot.part on part.id = loan.part_id
 where loan.returned_at is null;

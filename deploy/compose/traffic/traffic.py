@@ -23,7 +23,7 @@ REQUESTS = (
     "/loan?select=borrower,part(name)&returned_at=is.null&order=id&limit=5",
     "/loan?borrower=eq.Vera",
     "PATCH /loan?id=eq.{loan}",
-    "/overdue?order=lent_at,id&limit=10",
+    "/overdue?order=lent_at,id&limit=5",
     "/overdue?limit=3",
     "/rpc/heaviest?most={few}",
     "/part?shelf_id=eq.none",
