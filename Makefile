@@ -62,7 +62,7 @@ docs: $(READY) ## Write docs/configuration.md, docs/metrics.md, the JSON Schema 
 
 clean: ## Remove caches and build output; the virtual environment stays
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find dashboards deploy proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml tests/constraints.txt | $(BIN)/python
 	@echo "Installing the dependencies ..."
