@@ -9,11 +9,21 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
+# Prometheus and promtool come from the system; root on a Debian gets them, everyone else is told.
+define PROMETHEUS
+command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
+  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { \
+    echo "prometheus and promtool are needed: Debian's package prometheus has both." >&2; exit 1; }; \
+  echo "Installing Prometheus ..."; \
+  { apt-get update && apt-get install --yes --no-install-recommends prometheus; } >/dev/null 2>&1 || { \
+    echo "apt-get could not install the package prometheus." >&2; exit 1; }; }
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench verdicts format docs clean
+.PHONY: help demo test check bench verdicts dashboards manifests format docs clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## The whole story on one machine (ARGS=--keep leaves it running)
 	@$(BIN)/understudy demo $(ARGS)
@@ -33,16 +43,26 @@ bench: $(READY) ## Compare the speed of upstream, proxy and engine
 verdicts: $(READY) ## Beside writers no false alarm, and every planted fault found
 	@$(BIN)/python -m tests.verdicts $(ARGS)
 
+dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that watches a live proxy
+	@$(PROMETHEUS)
+	@$(BIN)/python -m pytest -q tests/dashboards
+	@$(BIN)/python -m tests.dashboards
+
+manifests: $(READY) ## Validate chart, compose file and Dockerfile
+	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[deploy]'
+	@$(BIN)/python -m pytest -q tests/deploy
+
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --quiet --fix . || true
 	@$(BIN)/ruff format --quiet .
 
-docs: $(READY) ## Write docs/configuration.md and its JSON Schema anew
+docs: $(READY) ## Write docs/configuration.md, docs/metrics.md, the JSON Schema and the dashboards anew
 	@$(BIN)/python -m proxy.config.reference docs
+	@$(BIN)/python -m dashboards.generate
 
 clean: ## Remove caches and build output; the virtual environment stays
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find dashboards deploy proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml tests/constraints.txt | $(BIN)/python
 	@echo "Installing the dependencies ..."
