@@ -14,14 +14,6 @@ DEBUGGING = frozenset(
 
 NOT_YET = frozenset(
     {
-        # The ledger.
-        "understudy_ledger_up",
-        "understudy_ledger_pending_entries",
-        "understudy_ledger_pending_bytes",
-        "understudy_ledger_last_flush_timestamp_seconds",
-        "understudy_ledger_flushes_total",
-        "understudy_ledger_flush_duration_seconds",
-        "understudy_ledger_shed_total",
         # Readiness and guard.
         "understudy_readiness",
         "understudy_mismatch_bound_ratio",
