@@ -24,8 +24,11 @@ from proxy.shadow.shape import read_shape
 AT_ONCE = 4
 """The most differences that are in work, and so the most connections to the upstream that they take."""
 
-MOST_ROUNDS = 80
+MOST_ROUNDS = 60
 """After so many rounds a difference stays unproven."""
+
+READINGS = 3
+"""A proof may take as long as so many readings of the engine are given."""
 
 REST = 1.0
 """Seconds after a mismatch in which no other one of its shape is proven: one that every read of a busy shape
@@ -127,7 +130,7 @@ class Prover:
         shape = read_shape(request)
         if self._clock() - self._proven.get(shape, -self._rest) < self._rest:
             return hearing.end("inconclusive", "a mismatch of this shape was proven a moment ago")
-        limit = asyncio.timeout(snapshot.config.shadow.timeout)
+        limit = asyncio.timeout(READINGS * snapshot.config.shadow.timeout)
         try:
             async with limit, self._room:
                 proof = await self._settle(hearing, pair)

@@ -76,12 +76,14 @@ class Arranging:
     def _arrange_ties(
         self, rows: list[Token], reading: Reading, ties: tuple[str, ...], paged: bool, total: int | None
     ) -> Token:
-        groups = [list(group) for _, group in groupby(rows, lambda row: [_tie(row, name) for name in ties])]
+        groups = [
+            list(group) for _, group in groupby(rows, lambda row: [find_tie(row, name) for name in ties])
+        ]
         arranged: list[Token] = []
         for number, group in enumerate(groups):
             first, last = number == 0, number == len(groups) - 1
             cut = (first and reading.offset > 0) or (last and reading.cuts_end(len(rows), total))
-            tied: Token = [_tie(group[0], name) for name in ties]
+            tied: Token = [find_tie(group[0], name) for name in ties]
             arranged.append([tied, self._blur(group) if paged and cut else sort(group)])
         return arranged
 
@@ -108,7 +110,7 @@ def find_member(row: Token, name: str) -> Token:
     return None
 
 
-def _tie(row: Token, name: str) -> Token:
+def find_tie(row: Token, name: str) -> Token:
     """A value of which equal ones are the same token: ``1.0`` and ``1.00`` are one number."""
     value = find_member(row, name)
     if isinstance(value, bytes) and b"e" not in value.lower():

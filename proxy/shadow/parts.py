@@ -7,11 +7,12 @@ key. A fact says what each side had there. Rows that show no key are told by the
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from proxy.messages import Answer, Request
 from proxy.reading import BOUND, Reading
-from proxy.shadow.arrange import Arranging
+from proxy.shadow.arrange import Arranging, find_tie
 from proxy.shadow.bodies import DifferentBytes, DifferentValues, Equal, Incomparable, read_bodies
 from proxy.shadow.headers import compare_headers
 from proxy.shadow.ignore import NOTHING, Ignoring
@@ -23,7 +24,8 @@ Place: TypeAlias = tuple[str, ...]
 PROMISED = Arranging("promised")
 
 MOST_FACTS = 2000
-"""When more facts are known, those of one field become one fact."""
+SAMPLE = 100
+"""When more facts are known, so many of each field are kept, always the same ones, and one for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def _gather(facts: Parts) -> Iterator[Fact]:
     for fact in facts:
         fields.setdefault(find_field(fact.place), []).append(fact)
     for field, members in fields.items():
+        yield from sorted(members, key=hash)[:SAMPLE]
         place = ("row", "*", *field[1:]) if field[0] == "row" else field
         one = frozenset((fact.place, fact.detail, fact.upstream) for fact in members)
         other = frozenset((fact.place, fact.detail, fact.engine) for fact in members)
@@ -139,13 +142,29 @@ def _find_by_key(first: dict[str, Token], second: dict[str, Token], *, chosen: b
 
 
 def _find_order(first: dict[str, Token], second: dict[str, Token], reading: Reading) -> Iterator[Fact]:
-    """Whether the rows that are the same on both sides stand in another order than promised."""
+    """Neighbours that do not tie and stand the other way round, among the rows that are on both sides."""
     shared = {key for key, row in first.items() if second.get(key) == row}
     plain = Reading(reading.order, reading.ties)
     one = PROMISED.arrange([row for key, row in first.items() if key in shared], plain)
     other = PROMISED.arrange([row for key, row in second.items() if key in shared], plain)
-    if one != other:
-        yield Fact(("order",), _print(one), _print(other))
+    if one == other:
+        return
+    here = {key: at for at, key in enumerate(key for key in first if key in shared)}
+    there = {key: at for at, key in enumerate(key for key in second if key in shared)}
+    for sequence in (here, there):
+        for pair in pairwise(sequence):
+            before, after = sorted(pair)
+            if _may_tie(first[before], first[after], reading):
+                continue
+            if (here[before] < here[after]) != (there[before] < there[after]):
+                came = here[before] < here[after]
+                yield Fact(("order",), came, not came, hash((before, after)))
+
+
+def _may_tie(one: Token, other: Token, reading: Reading) -> bool:
+    if reading.order == "bound":
+        return False
+    return all(find_tie(one, name) == find_tie(other, name) for name in reading.ties or ())
 
 
 def _find_by_column(one: list[Token], other: list[Token], reading: Reading) -> Iterator[Fact]:

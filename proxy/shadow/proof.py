@@ -24,8 +24,8 @@ from proxy.shadow.parts import Fact, Parts, Place, find_field
 QUIET_ROUNDS = 4
 """So many quiet rounds show a fact: one leaves no race, the others no value that is made up each time."""
 
-HALVINGS = 34
-"""One chance in 2^34 that rounds which were not quiet deceive."""
+HALVINGS = 24
+"""One chance in 2^24, at the very most, that rounds which were not quiet deceive."""
 
 STEP = re.compile(r"\$(?P<index>\[[0-9]+\])?(?:\.(?P<name>\w+))?")
 

@@ -35,7 +35,7 @@ def draw_write(chance: random.Random) -> tuple[str, int]:
         return chance.choice((COME, GO)), chance.choice(STRANGERS)
     statement = chance.choice((FLIP, FLIP, COUNT_UP, COUNT_DOWN, NOTE, PART_COMES, PART_GOES))
     # A few rows are written far more often than the others.
-    return statement, chance.randint(1, 20) if chance.random() < 0.3 else chance.randint(1, 1000)
+    return statement, chance.randint(981, 1000) if chance.random() < 0.3 else chance.randint(1, 1000)
 
 
 async def write(url: str, rate: float, seed: int) -> None:
