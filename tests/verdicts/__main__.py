@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.e2e.programs import PROXY, find_postgrest
-from tests.verdicts.alarms import COMPARED, Outcome, measure
+from tests.verdicts.alarms import COMPARED, Outcome, measure, writing
 from tests.verdicts.detection import Finding, detect
 from tests.verdicts.faults import FAULTS
 from tests.verdicts.stage import shop_database, upstream_on
+
+BESIDE = 50
+"""Writes a second to the tables of the reads in which faults are to be found."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,13 +46,21 @@ def main(arguments: Sequence[str]) -> int:
 
 def _find(directory: Path) -> list[Finding]:
     with shop_database() as database, upstream_on(database, directory) as upstream:
-        return asyncio.run(detect(database, upstream.url, FAULTS))
+        return asyncio.run(_find_beside_writers(database, upstream.url))
+
+
+async def _find_beside_writers(database: str, upstream: str) -> list[Finding]:
+    async with writing(database, BESIDE, seed=1):
+        return await detect(database, upstream, FAULTS)
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
     found = sum(finding.right for finding in findings)
     most = max(finding.reads for finding in findings)
-    print(f"\nPlanted faults: {len(findings)}, found as mismatch: {found}, after at most {most} reads")
+    print(
+        f"\nPlanted faults, beside {BESIDE} writes a second: {len(findings)}, found as mismatch: {found}, "
+        f"after at most {most} reads"
+    )
     for finding in findings:
         if not finding.right:
             print(f"  {finding.fault.name}: {finding.verdict} {set(finding.aspects)} {finding.detail}")

@@ -73,7 +73,7 @@ async def read_beside_writers(
     """Read until ``reads`` are answered or ``seconds`` are over, whichever is first."""
     before = await _read_tally(running)
     started = time.monotonic()
-    async with _writing(database, rate, seed) as written:
+    async with writing(database, rate, seed) as written:
         crowd = _Crowd(running, reads, started + seconds, Random(seed))
         async with asyncio.TaskGroup() as group:
             for _ in range(clients):
@@ -171,7 +171,7 @@ async def _settled(running: Program) -> _Tally:
 
 
 @asynccontextmanager
-async def _writing(database: str, rate: int, seed: int) -> AsyncIterator[list[float]]:
+async def writing(database: str, rate: int, seed: int) -> AsyncIterator[list[float]]:
     """A process that writes; the rates it reached so far, one for each second."""
     rates: list[float] = []
     process = await asyncio.create_subprocess_exec(
