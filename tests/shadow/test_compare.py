@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from proxy.events import Difference, Kind
@@ -46,6 +46,7 @@ def verdict(
     return compare(request, answer(upstream, *headers), answer(engine, *headers)).verdict
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(any_requests, any_answers)
 def test_an_answer_matches_itself(request: Request, side: Answer) -> None:
     assert compare(request, side, side) == Comparison("match")
