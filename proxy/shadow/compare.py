@@ -16,7 +16,7 @@ from proxy.shadow.bodies import DifferentBytes, DifferentValues, Equal, Incompar
 from proxy.shadow.coding import decode_body, read_codings
 from proxy.shadow.headers import compare_headers
 from proxy.shadow.ignore import NOTHING, Ignoring
-from proxy.shadow.rows import find_misordered, find_row_differences, share_different_rows
+from proxy.shadow.rows import are_misordered, find_misordered, find_row_differences, share_different_rows
 from proxy.shadow.tokens import MAX_DIFFERENCES, find_differences, find_parting, shorten
 
 BEFORE_PARTING = 20
@@ -101,12 +101,16 @@ def _compare_values(values: DifferentValues) -> Comparison:
         found = find_differences(values.upstream, values.engine)
     else:
         found = find_row_differences(*lists, reading)
+        if found and are_misordered(*lists, reading):
+            found.insert(0, _order_difference("$"))
     if not found or (lists is None and values.rows and values.agree("any")):
         paths = dict.fromkeys(find_misordered(values.upstream, values.engine, reading))
-        found = [
-            Difference("order", path, "the same rows", "in another order", "order") for path in paths or "$"
-        ]
+        found = [_order_difference(path) for path in paths or "$"]
     return Comparison("mismatch", tuple(found[:MAX_DIFFERENCES]), values.ignored)
+
+
+def _order_difference(path: str) -> Difference:
+    return Difference("order", path, "the same rows", "in another order", "order")
 
 
 def _byte_difference(first: bytes, second: bytes) -> Difference:

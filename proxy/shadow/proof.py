@@ -132,12 +132,14 @@ def _is_about(difference: Difference, proven: frozenset[Place]) -> bool:
         return ("status",) in proven
     if difference.aspect == "headers":
         return ("headers", difference.path) in proven
+    if (difference.aspect, difference.path) == ("order", "$"):
+        return not proven.isdisjoint((("order",), ("rows",), ("whole",)))
     step = STEP.match(difference.path)
     if step is None or not proven.isdisjoint((("body",), ("rows",), ("whole",))):
         return True
     name = step["name"]
     if step["index"] is None:
-        return not proven.isdisjoint({("body", name)} if name else {("row",), ("count",), ("order",)})
+        return not proven.isdisjoint({("body", name)} if name else {("row",), ("count",)})
     return not proven.isdisjoint({("row", name), ("row",)} if name else {("row",)})
 
 

@@ -48,6 +48,23 @@ def find_row_differences(upstream: list[Token], engine: list[Token], reading: Re
     return found[:MAX_DIFFERENCES]
 
 
+def are_misordered(upstream: list[Token], engine: list[Token], reading: Reading) -> bool:
+    """Whether the rows that are the same on both sides stand in another order than promised."""
+    one, other = _number(upstream, reading), _number(engine, reading)
+    shared = Counter(text for _, _, text in one) & Counter(text for _, _, text in other)
+    return _shallow(_only(one, shared), reading) != _shallow(_only(other, shared), reading)
+
+
+def _only(rows: list[Numbered], wanted: Counter[str]) -> list[Token]:
+    left = wanted.copy()
+    kept = []
+    for _, row, text in rows:
+        if left[text] > 0:
+            left[text] -= 1
+            kept.append(row)
+    return kept
+
+
 def match_rows(
     upstream: list[Token], engine: list[Token], reading: Reading
 ) -> Iterator[tuple[Numbered | None, Numbered | None]]:

@@ -108,6 +108,15 @@ def test_numbers_that_are_equal_tie_and_texts_that_are_not_do_not() -> None:
     assert verdict('[{"a":-0,"b":1},{"a":0,"b":2}]', '[{"a":0,"b":2},{"a":-0,"b":1}]', TIED) == "equivalent"
 
 
+def test_rows_that_differ_do_not_hide_the_order_of_the_others() -> None:
+    one, other = answer(rows("1x", "2y", "3z")), answer(rows("3z", "2w", "1x"))
+    found = compare(get(), one, other, BOUND).differences
+    assert [(item.aspect, item.path) for item in found] == [("order", "$"), ("body", "$[1].b")]
+    in_order = answer(rows("1x", "2w", "3z"))
+    assert {item.aspect for item in compare(get(), one, in_order, BOUND).differences} == {"body"}
+    assert {item.aspect for item in compare(get(), one, other, OPEN).differences} == {"body"}
+
+
 def test_nulls_tie() -> None:
     one, other = '[{"a":null,"b":1},{"a":null,"b":2}]', '[{"a":null,"b":2},{"a":null,"b":1}]'
     assert verdict(one, other, TIED) == "equivalent"

@@ -146,6 +146,9 @@ def test_only_the_proven_differences_are_told() -> None:
     assert narrow(told, frozenset({("headers", "x")})) == told
     order = Difference("order", "$[1].part", "the same rows", "in another order", "order")
     assert narrow((qty, order), frozenset({("row", "part")})) == (order,)
+    rows = Difference("order", "$", "the same rows", "in another order", "order")
+    assert narrow((rows, qty, length), frozenset({("order",)})) == (rows,)
+    assert narrow((rows, qty, length), frozenset({("row", "qty")})) == (qty,)
 
 
 @given(any_requests, any_answers, any_answers)
