@@ -14,6 +14,7 @@ dump         ``dump_config``, ``example_config``: the options as lines of a ``po
 complaints   What is wrong with an option, in PostgREST's words.
 postgrest    ``read_postgrest_conf``: the lines of a ``postgrest.conf``.
 names        Which table or function a key means; ``check_names``.
+edit         ``set_rule``: one rule of the file's text changed, and not a byte beside it.
 change       What a new configuration changes, and what of it has to wait for a restart.
 reference    JSON Schema and ``docs/configuration.md``, made from the tables.
 
@@ -26,10 +27,12 @@ from proxy.config.values import (
     Compat,
     Config,
     EngineConfig,
+    GuardConfig,
     IgnoreRule,
     Limits,
     LogLevel,
     OpenApiMode,
+    ReadinessConfig,
     ReadMode,
     RehearsalConfig,
     Rule,
@@ -45,11 +48,13 @@ __all__ = [
     "Compat",
     "Config",
     "EngineConfig",
+    "GuardConfig",
     "IgnoreRule",
     "Limits",
     "LogLevel",
     "OpenApiMode",
     "ReadMode",
+    "ReadinessConfig",
     "RehearsalConfig",
     "Rule",
     "ShadowConfig",

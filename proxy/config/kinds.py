@@ -42,7 +42,9 @@ _SIZE = re.compile(rf"({_NUMBER})\s*({'|'.join(_BYTES)})?")
 _PERCENTAGE = re.compile(rf"({_NUMBER})\s*%?")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _LONGEST_DURATION = 86400
+_LONGEST_PERIOD = 366 * 86400
 _LARGEST_SIZE = 2**63 - 1
+_LARGEST_FACTOR = 1000
 
 
 class OutOfRange(ValueError):
@@ -98,6 +100,35 @@ def read_duration(text: str) -> float:
     if not 0 < seconds <= _LONGEST_DURATION:
         raise OutOfRange
     return seconds
+
+
+def read_period(text: str) -> float:
+    """Seconds of ``7d`` and the like; 0 for none at all."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError
+    seconds = float(Decimal(match[1]) * _SECONDS[match[2] or "s"])
+    if seconds > _LONGEST_PERIOD:
+        raise OutOfRange
+    return seconds
+
+
+def read_fraction(text: str) -> float:
+    """A share between 0 and 1, neither of which it may be: ``0.001``."""
+    if re.fullmatch(_NUMBER, text) is None:
+        raise ValueError
+    if not 0 < float(text) < 1:
+        raise OutOfRange
+    return float(text)
+
+
+def read_factor(text: str) -> float:
+    """A number above 0 to multiply by: ``1.2``."""
+    if re.fullmatch(_NUMBER, text) is None:
+        raise ValueError
+    if not 0 < float(text) <= _LARGEST_FACTOR:
+        raise OutOfRange
+    return float(text)
 
 
 def show_duration(seconds: float) -> str:
@@ -215,6 +246,11 @@ def show_number(number: float) -> str:
     return str(int(number)) if math.isfinite(number) and number == int(number) else repr(number)
 
 
+def show_decimal(number: float) -> str:
+    """``number`` without an exponent."""
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
+
+
 def integer(minimum: int, maximum: int | None = None, *, unit: str = "", lenient: bool = False) -> Kind:
     """A whole number between two bounds, both inclusive; ``unit`` is for people."""
 
@@ -273,6 +309,39 @@ DURATION = Kind(
         ]
     },
     show_duration,
+)
+PERIOD = Kind(
+    "a duration such as 12h or 7d (a plain number is seconds), from 0 to 366d",
+    read_period,
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": _LONGEST_PERIOD},
+            {"type": "string", "pattern": rf"^{_NUMBER}\s*({'|'.join(_SECONDS)})?$"},
+        ]
+    },
+    show_duration,
+)
+FRACTION = Kind(
+    "a number between 0 and 1, such as 0.001",
+    read_fraction,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            {"type": "string", "pattern": r"^(?=.*[1-9])0+(?:\.[0-9]+)?$"},
+        ]
+    },
+    show_decimal,
+)
+FACTOR = Kind(
+    f"a number above 0, at most {_LARGEST_FACTOR}, such as 1.2",
+    read_factor,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_FACTOR},
+            {"type": "string", "pattern": rf"^(?=.*[1-9]){_NUMBER}$"},
+        ]
+    },
+    show_decimal,
 )
 SIZE = Kind(
     f"a size such as 512KiB, 64MiB or 1MB (a plain number is bytes; units: {', '.join(_BYTES)}), at least 1",

@@ -39,7 +39,10 @@ Entry: TypeAlias = tuple[Place, yaml.Node]
 
 APP_SETTINGS_NAME = APP_SETTINGS + "NAME"
 _NEEDS_UPSTREAM = frozenset(
-    {("reads", "upstream"), ("reads", "shadow"), ("writes", "upstream"), ("writes", "rehearse")}
+    {
+        *(("reads", "upstream"), ("reads", "shadow"), ("reads", "canary")),
+        *(("writes", "upstream"), ("writes", "rehearse")),
+    }
 )
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 

@@ -165,7 +165,7 @@ def render_documentation() -> str:
         "",
         "These are refused rather than ignored: the sections "
         + ", ".join(f"`{name}`" for name in TOP_REFUSED)
-        + "; `verify` and `share` of a table; the mode `canary`.",
+        + ".",
         "",
     ]
     return "\n".join(lines)

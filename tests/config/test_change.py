@@ -6,7 +6,9 @@ from proxy.config import (
     Address,
     Config,
     EngineConfig,
+    GuardConfig,
     Limits,
+    ReadinessConfig,
     RehearsalConfig,
     Rule,
     ShadowConfig,
@@ -78,6 +80,8 @@ def test_every_part_of_the_configuration_is_either_taken_or_named() -> None:
         {"x": Rule()},
         ShadowConfig(1, 1, 1, 1, 1),
         RehearsalConfig(1, 1, 1, 1, 1),
+        ReadinessConfig(0.5),
+        GuardConfig(1),
         Limits(1, 1, 1, 1),
     )
     config, waiting = merge_change(RUNNING, wanted)

@@ -8,7 +8,10 @@ from proxy.config import Address
 from proxy.config.kinds import (
     ADDRESS,
     DURATION,
+    FACTOR,
+    FRACTION,
     PERCENTAGE,
+    PERIOD,
     SIZE,
     UPSTREAM_URL,
     OutOfRange,
@@ -112,7 +115,7 @@ def test_every_size_is_read_back_as_it_is_shown(size: int) -> None:
 
 @given(st.text())
 def test_no_text_makes_a_kind_fail_otherwise_than_by_refusing_it(text: str) -> None:
-    for kind in (DURATION, SIZE, PERCENTAGE, ADDRESS, UPSTREAM_URL, integer(0)):
+    for kind in (DURATION, PERIOD, SIZE, PERCENTAGE, FRACTION, FACTOR, ADDRESS, UPSTREAM_URL, integer(0)):
         try:
             value = kind.read(text)
         except ValueError:
@@ -129,6 +132,32 @@ def test_a_percentage_lies_between_0_and_100(text: str, share: float) -> None:
 def test_what_is_no_percentage_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^$"):
         PERCENTAGE.read(text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("0.001", 0.001), ("0.95", 0.95), ("0.00001", 0.00001)])
+def test_a_fraction_lies_between_0_and_1_and_is_neither(text: str, share: float) -> None:
+    assert FRACTION.read(text) == share
+    assert FRACTION.show(share) == text
+
+
+@pytest.mark.parametrize("text", ["0", "1", "1.5", "-0.1", "5%", "1e-3", "", "many"])
+def test_what_is_no_fraction_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^$"):
+        FRACTION.read(text)
+
+
+def test_a_period_may_be_long_or_none() -> None:
+    assert PERIOD.read("14d") == 14 * 86400
+    assert PERIOD.read("0") == 0
+    with pytest.raises(OutOfRange):
+        PERIOD.read("367d")
+
+
+@pytest.mark.parametrize("text", ["0", "1001", "-1", "twice"])
+def test_what_is_no_factor_is_refused(text: str) -> None:
+    assert FACTOR.read("1.2") == 1.2
+    with pytest.raises(ValueError, match=r"^$"):
+        FACTOR.read(text)
 
 
 @pytest.mark.parametrize(

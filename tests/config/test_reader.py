@@ -4,7 +4,17 @@ from datetime import date
 
 import pytest
 
-from proxy.config import Address, Config, EngineConfig, Limits, Rule, ShadowConfig, UpstreamConfig
+from proxy.config import (
+    Address,
+    Config,
+    EngineConfig,
+    GuardConfig,
+    Limits,
+    ReadinessConfig,
+    Rule,
+    ShadowConfig,
+    UpstreamConfig,
+)
 from proxy.config.reader import read_config
 from proxy.errors import ConfigError
 
@@ -36,9 +46,12 @@ tables:
   dlm.location: {reads: upstream}
   migration:
 functions:
-  latest_items: {reads: engine, sample: 5%}
+  latest_items: {reads: engine, sample: 5%, verify: 2.5}
+  oldest_items: {reads: canary, share: 25}
 
 shadow: {queue: 10, queue_bytes: 1MiB, concurrency: 4, timeout: 2s, max_body: 64KiB}
+readiness: {max_mismatch_rate: 0.01, confidence: 0.99, max_latency_ratio: 2, min_period: 0, max_age: 30d}
+guard: {window: 30s, max_error_rate: 0.1, slow: 250ms, min_errors: 3, max_mismatches: 1}
 limits: {line: 8KiB, headers: 16KiB, header_count: 50, body: 10MB}
 """
 
@@ -79,8 +92,13 @@ def test_every_key_of_the_file_finds_its_value() -> None:
             "dlm.location": Rule("upstream", "upstream", 50.0),
             "migration": Rule("shadow", "upstream", 50.0),
         },
-        functions={"latest_items": Rule("engine", "upstream", 5.0)},
+        functions={
+            "latest_items": Rule("engine", "upstream", 5.0, verify=2.5),
+            "oldest_items": Rule("canary", "upstream", 50.0, share=25.0),
+        },
         shadow=ShadowConfig(10, 1024**2, 4, 2.0, 64 * 1024),
+        readiness=ReadinessConfig(0.01, 0.99, max_latency_ratio=2.0, min_period=0.0, max_age=30 * 86400.0),
+        guard=GuardConfig(30.0, 0.1, slow=0.25, min_errors=3, max_mismatches=1),
         limits=Limits(8 * 1024, 16 * 1024, 50, 10_000_000),
     )
 
@@ -129,8 +147,7 @@ def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
             "upsteam",
             "an unknown key",
             "listen, admin, workers, upstream, engine, defaults, tables, functions, shadow, compare,"
-            " rehearsal, limits"
-            " (did you mean upstream?)",
+            " rehearsal, readiness, guard, limits (did you mean upstream?)",
         )
     ]
 
@@ -141,7 +158,7 @@ listen: nowhere
 workers: 0
 upstream: {}
 tables:
-  storage: {reads: canary, smaple: 10}
+  storage: {reads: both, smaple: 10}
   location: {sample: 101}
 shadow:
   timeout: soon
@@ -152,7 +169,7 @@ shadow:
         (2, "workers", "'0'"),
         (3, "upstream.url", "nothing"),
         (5, "tables.storage.smaple", "an unknown key"),
-        (5, "tables.storage.reads", "'canary'"),
+        (5, "tables.storage.reads", "'both'"),
         (6, "tables.location.sample", "'101'"),
         (8, "shadow.timeout", "'soon'"),
         (9, "shadow.queue_bytes", "'1 elephant'"),
@@ -161,22 +178,17 @@ shadow:
 
 def test_a_problem_reads_as_one_line() -> None:
     with pytest.raises(ConfigError) as caught:
-        read_config(UPSTREAM + "tables:\n  a.b: {reads: canary}\n", "understudy.yaml", {})
+        read_config(UPSTREAM + "tables:\n  a.b: {reads: both}\n", "understudy.yaml", {})
     assert str(caught.value) == (
-        "understudy.yaml:3: tables.'a.b'.reads: found 'canary';"
-        " allowed: upstream, shadow, engine (canary is not built yet)"
+        "understudy.yaml:3: tables.'a.b'.reads: found 'both'; allowed: upstream, shadow, canary, engine"
     )
 
 
 @pytest.mark.parametrize(
     ("line", "key"),
     [
-        ("readiness: {confidence: 0.95}", "readiness"),
-        ("guard: {window: 60s}", "guard"),
         ("ledger: sqlite:///understudy.db", "ledger"),
         ("redact: {columns: [a.b]}", "redact"),
-        ("tables: {storage: {verify: 5}}", "tables.storage.verify"),
-        ("functions: {latest: {share: 5}}", "functions.latest.share"),
     ],
 )
 def test_settings_of_later_versions_are_refused_not_ignored(line: str, key: str) -> None:
