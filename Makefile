@@ -20,7 +20,7 @@ command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench verdicts dashboards manifests format docs clean
+.PHONY: help demo test check bench verdicts readiness dashboards manifests format docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(READY) ## Compare the speed of upstream, proxy and engine
 
 verdicts: $(READY) ## Beside writers no false alarm, and every planted fault found
 	@$(BIN)/python -m tests.verdicts $(ARGS)
+
+readiness: $(READY) ## Simulate how often the statistics of readiness err
+	@$(BIN)/python -m tests.readiness $(ARGS)
 
 dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that watches a live proxy
 	@$(PROMETHEUS)
