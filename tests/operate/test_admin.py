@@ -116,7 +116,9 @@ async def test_status_tells_modes_tally_and_what_happened_last(port: Port) -> No
         1,
         1,
     )
-    assert status["modes"] == [{"table": "storage", "reads": "shadow", "writes": "upstream", "hazards": []}]
+    assert status["modes"] == [
+        {"table": "storage", "reads": "shadow", "writes": "upstream", "hazards": [], "held": False}
+    ]
     assert status["last_reload"] == {
         "at": 7.0,
         "accepted": False,
