@@ -25,6 +25,7 @@ ROOMS = {
     "database": SERVES_EVERYONE | {"engine"},
     "server": SERVES_EVERYONE | {"engine", "shadow", "database"},
     "operate": SERVES_EVERYONE | {"shadow"},
+    "console": SERVES_EVERYONE | {"shadow"},
     "embedded": SERVES_EVERYONE,
     "tape": SERVES_EVERYONE | {"loop"},
     "access": SERVES_EVERYONE | {"engine", "database"},
