@@ -8,6 +8,7 @@ engine/    PostgREST in Python, pure: parse, plan, sql, response.
 database/  The engine's only await: pool, session settings, catalog, answer.
 tape/      Exchanges recorded to files, replayed, or played back as a stand-in upstream.
 operate/   What operators touch: metrics, health, the admin port.
+console/   What operators read and do at a terminal.
 
 ``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where
 objects are made and joined, and ``cli`` the only one that knows ``app``.
