@@ -29,7 +29,8 @@ SkipReason: TypeAlias = Literal[
     "mode", "not_sampled", "too_large", "method", "upstream_error", "client_gone", "fell_back", "no_schema"
 ]
 ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "budget", "breaker", "paused", "shutdown"]
-FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema"]
+FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema", "circuit"]
+TripReason: TypeAlias = Literal["mismatches", "errors", "latency"]
 RehearsalVerdict: TypeAlias = Literal[
     "match", "equivalent", "indeterminate", "mismatch", "inconclusive", "unsupported", "failed"
 ]
@@ -104,7 +105,8 @@ class Judged:
     """A mirrored read has its verdict. ``detail`` says what was unsupported or how it failed.
 
     ``shape`` is the request's, ``signature`` groups mismatches that are alike. The messages themselves are
-    there for a mismatch only, and hold whatever the client sent: who keeps them has to redact them.
+    there for a mismatch only, and hold whatever the client sent: who keeps them has to redact them. ``mode``
+    is the one in which the request was answered.
     """
 
     table: str
@@ -119,6 +121,7 @@ class Judged:
     request: Request | None = None
     upstream: Answer | None = None
     engine: Answer | None = None
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,40 @@ class FellBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The guard, here or on another replica, has put a table back to ``shadow``; ``words`` say why."""
+
+    table: str
+    reason: TripReason
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rearmed:
+    """A person has taken the hold from a table; it does what the file says again."""
+
+    table: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAlarmed:
+    """A table is beyond a limit, and there is no upstream to go back to."""
+
+    table: str
+    reason: TripReason
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged:
+    """The engine is left alone for a while, or asked again."""
+
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigReloaded:
     """A new configuration is in force, or was refused for the reasons in ``problem``."""
 
@@ -332,6 +369,10 @@ Event: TypeAlias = (
     | RehearsalRefused
     | OutcomeLost
     | FellBack
+    | Held
+    | Rearmed
+    | GuardAlarmed
+    | CircuitChanged
     | ConfigReloaded
     | ModeChanged
     | SchemaLoaded

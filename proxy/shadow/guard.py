@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from proxy.config import GuardConfig
+from proxy.events import Event, FellBack, Judged, Served, TripReason
 from proxy.shadow.words import count_of, fraction, period
 
 Sign: TypeAlias = Literal["answered", "slow", "failed", "mismatch"]
 """How the engine did once: it answered, in time or slowly; it did not; or its answer is proven wrong."""
 
-TripReason: TypeAlias = Literal["mismatches", "errors", "latency"]
+ON_STAGE = frozenset({"canary", "engine"})
+"""The modes in which the engine answers clients."""
+
+TROUBLES = frozenset({"failed", "timeout", "circuit"})
+"""Why the upstream answered instead, where that was the engine's fault; what it does not do is none."""
 
 _SLOTS = 60
 """Into how many parts the window is divided; it slides by one of them at a time."""
@@ -36,7 +41,21 @@ class Hold:
 
     table: str
     since: float
-    reason: str
+    reason: TripReason
+    words: str
+
+
+def read_sign(event: Event, limits: GuardConfig) -> tuple[str, Sign] | None:
+    """What ``event`` says of the engine where it answers clients: which table, and how it did."""
+    match event:
+        case Served(read=True, answered_by="engine") if event.mode in ON_STAGE:
+            return event.table, "slow" if event.seconds > limits.slow else "answered"
+        case FellBack() if event.reason in TROUBLES:
+            return event.table, "failed"
+        case Judged(verdict="mismatch") if event.mode in ON_STAGE:
+            return event.table, "mismatch"
+        case _:
+            return None
 
 
 @dataclass(slots=True)

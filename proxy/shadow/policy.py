@@ -38,7 +38,8 @@ class TableModes:
     """What the reads and writes of one table, or the calls of one function, do now.
 
     ``hazards`` are the reasons why its writes are not rehearsed although they are meant to be; ``held`` says
-    that a hold keeps its reads in ``shadow``, whatever the file says.
+    that a hold keeps its reads in ``shadow``, whatever the file says; ``engine_share`` is of its reads, from
+    0 to 1.
     """
 
     table: str
@@ -46,10 +47,14 @@ class TableModes:
     writes: str
     hazards: tuple[str, ...] = ()
     held: bool = False
+    engine_share: float = 0.0
 
 
 FindTouched: TypeAlias = Callable[[Request], Iterable[QualifiedName]]
 """Gives the relations that a request touches besides its own."""
+
+FindClient: TypeAlias = Callable[[], bytes]
+"""Says who asks, for a canary's choice; see ``proxy.shadow.canary``."""
 
 Holds: TypeAlias = Set[str]
 """The labels of the tables that the guard has put back."""
@@ -71,19 +76,23 @@ def _touch_nothing(_: Request) -> Iterable[QualifiedName]:
     return ()
 
 
+def _know_nobody() -> bytes:
+    return b""
+
+
 def decide(
     request: Request,
     config: Config,
     names: Names,
     roll: float,
     find_touched: FindTouched = _touch_nothing,
-    client: bytes = b"",
+    find_client: FindClient = _know_nobody,
     holds: Holds = frozenset(),
 ) -> Decision:
     """Decide by the rules of ``config``; ``roll`` is uniform in [0, 100) and settles sampling.
 
     Of all relations that a request touches, the least advanced mode applies (the weakest link), and of
-    several canaries the smallest share. ``client`` is who asks, for a canary's choice. A hold puts a table
+    several canaries the smallest share. A hold puts a table
     back to ``shadow``, and its writes to the upstream; it never moves one forward.
 
     Reads are GET and HEAD of anything, and POST to a function that only reads. Any other POST, PATCH, PUT and
@@ -117,7 +126,7 @@ def decide(
             skip = None if roll < rule.verify else "not_sampled" if rule.verify else "mode"
             return Decision(table, "engine", True, "engine", skip)
         case "canary":
-            chosen = is_chosen(request, client, rule.share)
+            chosen = is_chosen(request, find_client(), rule.share)
             return Decision(table, "canary", True, "engine" if chosen else "upstream", None)
         case "shadow":
             skip = None if roll < rule.sample else "not_sampled"
@@ -176,11 +185,12 @@ def list_modes(config: Config, names: Names, holds: Holds = frozenset()) -> tupl
     def modes(subject: Subject | None) -> TableModes:
         table = label_subject(subject, names)
         if config.upstream is None:
-            return TableModes(table, "engine", "engine")
+            return TableModes(table, "engine", "engine", engine_share=1.0)
         rule = _find_rule_in_force(subject, config, names, holds)
         hazards = _find_hazards(subject, names) if rule.writes == "rehearse" else ()
         writes = "upstream" if hazards else rule.writes
-        return TableModes(table, rule.reads, writes, hazards, held=table in holds)
+        share = 1.0 if rule.reads == "engine" else rule.share / 100 if rule.reads == "canary" else 0.0
+        return TableModes(table, rule.reads, writes, hazards, held=table in holds, engine_share=share)
 
     subjects = sorted(
         list_subjects(names), key=lambda subject: find_rule(subject, config, names) is config.defaults

@@ -74,7 +74,7 @@ def find_refusals(
     elif previous is not None and not _is_at(target.rule, previous):
         yield f"it was changed meanwhile, to {describe_rule(target.rule)}: the ramp ends there"
     if hold is not None:
-        yield f"it is held ({hold.reason}): re-arm it first"
+        yield f"it is held ({hold.words}): re-arm it first"
 
 
 def _is_at(rule: Rule, step: Step) -> bool:

@@ -104,7 +104,7 @@ def test_force_overrules_missing_evidence_but_not_a_hold(desk: Desk) -> None:
     desk.judgements.clear()
     desk.console.promote(order("storage", reason="a demonstration", force=True), TEN)
     assert "canary" in desk.text
-    desk.holds["data_item"] = Hold("data_item", 0.0, "1 proven mismatch within 1 min")
+    desk.holds["data_item"] = Hold("data_item", 0.0, "errors", "1 proven mismatch within 1 min")
     with pytest.raises(Refused, match=r"held \(1 proven mismatch within 1 min\): re-arm it first"):
         desk.console.promote(order("data_item", reason="a demonstration", force=True), TEN)
 
@@ -137,7 +137,7 @@ def test_a_ramp_goes_step_by_step_to_the_engine(desk: Desk) -> None:
 
 
 def test_a_ramp_ends_where_the_guard_holds_the_table(desk: Desk) -> None:
-    desk.meanwhile = lambda: desk.holds.update(storage=Hold("storage", 0.0, "5 engine errors"))
+    desk.meanwhile = lambda: desk.holds.update(storage=Hold("storage", 0.0, "errors", "5 engine errors"))
     with pytest.raises(Refused, match="held"):
         desk.console.promote(order("storage", reason="x", force=True), RAMP)
     assert "{reads: canary, share: 1}" in desk.text
@@ -159,7 +159,7 @@ def test_a_ramp_does_not_take_a_table_up_again_that_somebody_rolled_back(desk: D
 def test_a_rollback_asks_for_no_evidence(desk: Desk) -> None:
     desk.console.promote(order("storage"), TEN)
     desk.judgements.clear()
-    desk.holds["storage"] = Hold("storage", 0.0, "1 proven mismatch")
+    desk.holds["storage"] = Hold("storage", 0.0, "errors", "1 proven mismatch")
     desk.console.rollback(order("storage", reason="to be sure"))
     assert "storage:   {reads: shadow, share: 10}" in desk.text
     assert desk.recorded[-1] == Changed("storage", "canary 10 %", "shadow", "anna@ops", "to be sure")

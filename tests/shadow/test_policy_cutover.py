@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from proxy.config import Config, ReadMode, Rule, UpstreamConfig
 from proxy.messages import Request
 from proxy.shadow.canary import is_chosen
-from proxy.shadow.policy import Decision, FindTouched, Names, TableModes, decide, list_modes
+from proxy.shadow.policy import Decision, FindClient, FindTouched, Names, TableModes, decide, list_modes
 
 TABLES = ("data_item", "storage", "location")
 NAMES = Names(("dlm",), frozenset(("dlm", name) for name in TABLES))
@@ -32,13 +32,19 @@ def configure(**rules: Rule) -> Config:
 ALONE = Config(tables={"data_item": Rule("engine", verify=100)})
 
 
+def known_as(client: bytes) -> FindClient:
+    return lambda: client
+
+
 def touching(*tables: str) -> FindTouched:
     return lambda _: [("dlm", table) for table in tables]
 
 
 def test_a_canary_is_compared_whichever_side_answers() -> None:
     config = configure(data_item=Rule("canary", share=50))
-    decisions = {decide(READ, config, NAMES, 99.0, client=bytes([number])) for number in range(50)}
+    decisions = {
+        decide(READ, config, NAMES, 99.0, find_client=known_as(bytes([number]))) for number in range(50)
+    }
     assert decisions == {
         Decision("data_item", "canary", True, "engine", None),
         Decision("data_item", "canary", True, "upstream", None),
@@ -73,7 +79,7 @@ def test_the_engine_answers_only_what_every_touched_table_allows(
     rules: list[Rule], client: bytes, roll: float, touched: set[str]
 ) -> None:
     config = configure(**dict(zip(TABLES, rules, strict=True)))
-    decision = decide(READ, config, NAMES, roll, touching(*touched), client)
+    decision = decide(READ, config, NAMES, roll, touching(*touched), known_as(client))
     alone = [config.tables[name] for name in {"data_item", *touched}]
     allowed = all(
         rule.reads == "engine" or (rule.reads == "canary" and is_chosen(READ, client, rule.share))
@@ -86,8 +92,8 @@ def test_the_engine_answers_only_what_every_touched_table_allows(
 @given(RULES, CLIENTS, ROLLS, st.sets(st.sampled_from(TABLES)))
 def test_a_hold_only_ever_holds_back(rule: Rule, client: bytes, roll: float, touched: set[str]) -> None:
     config = configure(**dict.fromkeys(TABLES, rule))
-    free = decide(READ, config, NAMES, roll, touching(*touched), client)
-    held = decide(READ, config, NAMES, roll, touching(*touched), client, {"storage"})
+    free = decide(READ, config, NAMES, roll, touching(*touched), known_as(client))
+    held = decide(READ, config, NAMES, roll, touching(*touched), known_as(client), {"storage"})
     assert ADVANCE.index(held.mode) <= ADVANCE.index(free.mode)
     if "storage" in touched:
         assert held.serve == "upstream"
@@ -124,7 +130,9 @@ def test_a_larger_share_keeps_whom_a_smaller_one_had(client: bytes, one: float, 
 
 def mode_of(reads: ReadMode, share: float) -> set[str]:
     config = configure(data_item=Rule(reads, share=share))
-    return {decide(READ, config, NAMES, 0.0, client=bytes([number])).serve for number in range(100)}
+    return {
+        decide(READ, config, NAMES, 0.0, find_client=known_as(bytes([number]))).serve for number in range(100)
+    }
 
 
 def test_shares_of_nothing_and_of_everything_are_exact() -> None:

@@ -65,8 +65,8 @@ def test_a_promotion_does_not_go_back_and_does_not_pass_a_hold() -> None:
     storage, item = find_target("storage", CONFIG), find_target("data_item", CONFIG)
     assert list(find_refusals(storage, ENGINE, CONFIG, None)) == []
     assert list(find_refusals(storage, TEN, CONFIG, None)) == ["it is in engine already: roll it back first"]
-    hold = Hold("data_item", 0.0, "5 engine errors of 5 reads within 1 min, over the limit 0.01")
-    assert list(find_refusals(item, TEN, CONFIG, hold)) == [f"it is held ({hold.reason}): re-arm it first"]
+    hold = Hold("data_item", 0.0, "errors", "5 engine errors of 5 reads within 1 min, over the limit 0.01")
+    assert list(find_refusals(item, TEN, CONFIG, hold)) == [f"it is held ({hold.words}): re-arm it first"]
     assert list(find_refusals(item, TEN, Config(), None)) == [
         "without an upstream the engine answers everything already"
     ]
