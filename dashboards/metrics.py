@@ -22,14 +22,10 @@ NOT_YET = frozenset(
         "understudy_ledger_flushes_total",
         "understudy_ledger_flush_duration_seconds",
         "understudy_ledger_shed_total",
-        # Readiness and guard.
+        # Readiness.
         "understudy_readiness",
         "understudy_mismatch_bound_ratio",
         "understudy_unseen_shapes_ratio",
-        "understudy_rollbacks_total",
-        "understudy_table_held",
-        "understudy_guard_alarms_total",
-        "understudy_circuit_open",
     }
 )
 """On panels and in rules already, and not exported yet."""

@@ -23,12 +23,14 @@ from proxy.database.reach import load_reach
 from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
 from proxy.engine.sql.session import Rehearsal
-from proxy.errors import ApiError, UpstreamRefused
+from proxy.errors import ApiError
 from proxy.events import (
     ConfigReloaded,
     Crashed,
     Emit,
     Event,
+    Held,
+    Rearmed,
     RehearsalRefused,
     RuleExpired,
     SchemaLoaded,
@@ -47,8 +49,10 @@ from proxy.operate.tally import Tally
 from proxy.server.again import UpstreamAgain
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.front import FrontDoor
+from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler
-from proxy.server.mirror import Mirror
+from proxy.server.holds import HoldsInMemory
+from proxy.server.mirror import Mirror, ask_nobody
 from proxy.server.probe import Probe
 from proxy.server.proof import AT_ONCE, AskUpstream, Prover
 from proxy.server.rehearsal import Rehearsals
@@ -118,10 +122,6 @@ def _roll() -> float:
     return random.uniform(0, 100)
 
 
-async def _ask_nobody(_: Request, __: int) -> Answer:
-    raise UpstreamRefused("there is no upstream")
-
-
 class Proxy:
     """One running proxy, from ``open`` to ``close``.
 
@@ -144,7 +144,15 @@ class Proxy:
         self.health = Health(time.time)
         self.metrics = Metrics(time.time)
         self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
+        self.guarding = Guarding(
+            self.state,
+            self._emit_later,
+            HoldsInMemory(),
+            clock=time.monotonic,
+            wall_clock=time.time,
+        )
         self.emit = join_listeners(
+            self.guarding.listen,
             self.metrics.listen,
             self.tally.listen,
             self.recent.listen,
@@ -158,6 +166,7 @@ class Proxy:
         self.admin_port = 0
         self.schema_cache: SchemaCache
         self.reload: Reload | None = None
+        self._handler: Handler | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -206,7 +215,7 @@ class Proxy:
         self.metrics.watch_throttle(throttle)
         self.metrics.watch_pool(lambda: serving.connections)
         self.admin_port = await self._listen_admin(throttle)
-        handler = Handler(
+        self._handler = handler = Handler(
             self.state,
             upstream,
             asking(serving, alone=alone),
@@ -218,12 +227,15 @@ class Proxy:
             _roll,
         )
         self._stack.push_async_callback(handler.close)
+        # Clients are let in when it is known what is held, unless that cannot be known now.
+        await self.guarding.exchange()
         door = FrontDoor(handler, config.limits, self.emit)
         self.port = await door.open(config.listen)
         self._stack.push_async_callback(door.close)
         if self._path is not None:
             self.reload = self._make_reload(self._path)
             self._spawn("reload", self.reload.watch())
+        self._spawn("holds", self.guarding.keep())
         self._spawn("schema cache", self.schema_cache.keep())
         self._spawn("loop lag", measure_lag(self.metrics.observe_lag, time.monotonic, asyncio.sleep))
         self.emit(ConfigReloaded(True))
@@ -245,7 +257,7 @@ class Proxy:
     def _make_mirror(self, database: Database, throttle: Throttle, writes: Writes) -> Mirror:
         config, comparer = self._config, Comparer()
         self._stack.callback(comparer.close)
-        ask_upstream: AskUpstream = _ask_nobody
+        ask_upstream: AskUpstream = ask_nobody
         if config.upstream is not None:
             again = UpstreamAgain(config.upstream, time.monotonic, connections=AT_ONCE)
             self._stack.push_async_callback(again.close)
@@ -278,6 +290,7 @@ class Proxy:
             self.emit,
             concurrency=config.shadow.concurrency,
             check=check,
+            ask_upstream=ask_upstream,
         )
 
     async def _listen_admin(self, throttle: Throttle) -> int:
@@ -291,6 +304,7 @@ class Proxy:
             self._report_rules,
             self._list_modes,
             self._examine,
+            self.guarding,
         )
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()
@@ -314,9 +328,17 @@ class Proxy:
 
     def _list_modes(self) -> tuple[TableModes, ...]:
         snapshot = self.state.current
-        return list_modes(snapshot.config, snapshot.names)
+        return list_modes(snapshot.config, snapshot.names, snapshot.holds)
+
+    def _emit_later(self, event: Event) -> None:
+        """``emit``, for those that are made before it."""
+        self.emit(event)
 
     def _show_config(self, event: Event) -> None:
+        if isinstance(event, Held | Rearmed):
+            self.metrics.set_tables(self._list_modes())
+        if isinstance(event, Rearmed) and self._handler is not None:
+            self._handler.ask_engine_again()
         if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
             modes = self._list_modes()
             self.metrics.set_tables(modes)

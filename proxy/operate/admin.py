@@ -4,6 +4,7 @@
 ``/ready``    200 when some side can answer clients, else 503; with the problems in JSON either way
 ``/metrics``  Prometheus: text or OpenMetrics, as ``Accept`` asks
 ``/status``   modes, the tally, the newest disagreements, rules, the last reload and the schema cache as JSON
+``/holds``    which tables the guard holds; ``/holds/TABLE/rearm`` lets one go
 ``/pause``    POST: mirror nothing until somebody says ``/resume``; clients are served as ever
 """
 
@@ -19,6 +20,7 @@ from prometheus_client.exposition import choose_encoder
 
 import proxy
 from proxy.operate.health import Condition, Health, judge_readiness
+from proxy.operate.holds_admin import HoldsTables, list_hold_routes
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
 from proxy.operate.rules import RuleReport
@@ -50,6 +52,7 @@ class AdminSources:
     rules: Callable[[], Sequence[RuleReport]]
     modes: Callable[[], Sequence[TableModes]]
     condition: Callable[[], Awaitable[Condition]]
+    guarding: HoldsTables
 
 
 def make_admin(sources: AdminSources) -> web.Application:
@@ -81,6 +84,7 @@ def make_admin(sources: AdminSources) -> web.Application:
                 "upstream_reachable": condition.upstream_reachable,
                 "last_reload": asdict(health.last_reload) if health.last_reload else None,
                 "last_schema_load": asdict(health.last_schema_load) if health.last_schema_load else None,
+                "holds": [asdict(hold) for hold in sources.guarding.holds.values()],
                 "modes": [asdict(modes) for modes in sources.modes()],
                 "tally": [render_tally(table) for table in sources.tally.report()],
                 "disagreements": [asdict(one) for one in sources.recent.report()],
@@ -105,6 +109,7 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.get("/status", status),
             web.post("/pause", pause),
             web.post("/resume", resume),
+            *list_hold_routes(sources.guarding),
         ]
     )
     return application

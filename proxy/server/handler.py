@@ -97,6 +97,10 @@ class Handler:
         """Let writes whose clients have left end, for a moment."""
         await self._engine.close()
 
+    def ask_engine_again(self) -> None:
+        """Leave the engine alone no longer: a person has re-armed a table."""
+        self._engine.close_circuit()
+
     async def __call__(self, client: ClientRequest) -> Reply:
         started = self._clock()
         if client.head is None:

@@ -109,7 +109,7 @@ class Visit:
     def _engine_exchange(self, answer: Answer) -> Exchange | SkipReason:
         if len(answer.body) > self.snapshot.config.shadow.max_body:
             return "too_large"
-        return Exchange(self.request, answer, self.engine_seconds, self.engine_started or 0.0)
+        return Exchange(self.request, answer, self.engine_seconds)
 
 
 def _between(start: float | None, end: float | None) -> float:

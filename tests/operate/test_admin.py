@@ -10,6 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from proxy.config import IgnoreRule
+from proxy.errors import ApiError, EngineDown
 from proxy.events import ConfigReloaded, Event, Judged, RuleHit, SchemaLoaded, Served, VolatileFound
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health
@@ -20,6 +21,7 @@ from proxy.operate.recent import Recent
 from proxy.operate.rules import Rules
 from proxy.operate.tally import Tally
 from proxy.server.throttle import Throttle
+from proxy.shadow.guard import Hold
 from proxy.shadow.policy import TableModes
 
 RULES = (
@@ -27,6 +29,24 @@ RULES = (
     IgnoreRule("never seen again", date(2026, 12, 31), table="storage", path="gone"),
     IgnoreRule("until the upgrade", date(2026, 5, 31), function="latest", header="X-Build"),
 )
+
+
+HOLD = Hold("storage", 7.0, "errors", "5 engine errors")
+
+
+@dataclass
+class Desk:
+    """The guard, as far as operators handle it; ``down``: its store cannot be reached."""
+
+    holds: dict[str, Hold]
+    down: bool = False
+    rearmed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def rearm(self, table: str, who: str, why: str) -> bool:
+        if self.down:
+            raise EngineDown(ApiError(503, "x", "the store is gone"))
+        self.rearmed.append((table, who, why))
+        return self.holds.pop(table, None) is not None
 
 
 @dataclass
@@ -41,6 +61,7 @@ class Port:
     proposals: Proposals = field(default_factory=Proposals)
     rules: Rules = field(default_factory=Rules)
     health: Health = field(default_factory=lambda: Health(wall_clock=lambda: 7.0))
+    guarding: Desk = field(default_factory=lambda: Desk({"storage": HOLD}))
     client: Any = None
 
     def emit(self, event: Event) -> None:
@@ -64,6 +85,7 @@ async def port() -> AsyncIterator[Port]:
         lambda: made.rules.report(RULES, date(2026, 6, 1)),
         lambda: (TableModes("storage", "shadow", "upstream"),),
         made.get_condition,
+        made.guarding,
     )
     async with TestClient(TestServer(make_admin(sources))) as client:
         made.client = client
@@ -117,7 +139,14 @@ async def test_status_tells_modes_tally_and_what_happened_last(port: Port) -> No
         1,
     )
     assert status["modes"] == [
-        {"table": "storage", "reads": "shadow", "writes": "upstream", "hazards": [], "held": False}
+        {
+            "table": "storage",
+            "reads": "shadow",
+            "writes": "upstream",
+            "hazards": [],
+            "held": False,
+            "engine_share": 0.0,
+        }
     ]
     assert status["last_reload"] == {
         "at": 7.0,
@@ -177,3 +206,23 @@ async def test_other_methods_are_refused_in_json(port: Port) -> None:
     response = await port.client.post("/ready")
     assert (response.status, await response.json()) == (405, {"error": "Method Not Allowed"})
     assert "GET" in response.headers["Allow"]
+
+
+async def test_holds_are_listed_and_taken_by_a_person_with_a_reason(port: Port) -> None:
+    held = {"table": "storage", "since": 7.0, "reason": "errors", "words": "5 engine errors"}
+    assert await (await port.client.get("/holds")).json() == [held]
+    assert (await (await port.client.get("/status")).json())["holds"] == [held]
+    assert (await port.client.post("/holds/storage/rearm?who=anna")).status == 400
+    done = await port.client.post("/holds/storage/rearm?who=anna&why=the+disk+is+back")
+    assert (done.status, await done.json()) == (200, {"table": "storage", "held": False})
+    assert port.guarding.rearmed == [("storage", "anna", "the disk is back")]
+    assert (await port.client.post("/holds/rpc/latest/rearm?why=x")).status == 404
+
+
+async def test_a_hold_is_not_taken_by_a_web_page_nor_without_its_store(port: Port) -> None:
+    path = "/holds/storage/rearm?why=x"
+    assert (await port.client.post(path, headers={"Origin": "https://evil.example"})).status == 403
+    port.guarding.down = True
+    answer = await port.client.post(path)
+    assert answer.status == 503
+    assert "the store is gone" in (await answer.json())["error"]

@@ -156,6 +156,20 @@ async def test_a_broken_engine_is_left_alone_until_it_is_sound_again(mood: Any) 
             assert stack.found(CircuitChanged) == [CircuitChanged(True), CircuitChanged(False)]
 
 
+async def test_who_rearms_a_table_has_the_engine_asked_at_once() -> None:
+    engine = Moody(break_down)
+    async with scripted_upstream() as upstream:
+        config = configure(upstream.port, Rule("engine"))
+        async with front_door(config, ask_engine=engine, engine=ENGINE, clock=lambda: engine.now) as stack:
+            for _ in range(5):
+                await ask(stack)
+            engine.mood = answer_well
+            assert (await ask(stack)).body == b"ok"
+            assert stack.handler is not None
+            stack.handler.ask_engine_again()
+            assert (await ask(stack)).body == b"[1]"
+
+
 async def test_what_the_engine_does_not_do_says_nothing_about_its_health() -> None:
     engine = Moody(decline)
     async with scripted_upstream() as upstream:
