@@ -13,6 +13,7 @@ import proxy
 from proxy import check, engine_command
 from proxy.app import Proxy, parse_config
 from proxy.config import Config
+from proxy.console import switching
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
@@ -55,6 +56,10 @@ def make_parser() -> argparse.ArgumentParser:
         )
     )
     _add_config(add("check", "Validate a configuration and connect to both sides.", run_check))
+    text = "Let the engine answer tables, or a share of their reads, by changing the file."
+    switching.add_promote_arguments(add("promote", text, switching.run_promote))
+    text = "Put tables back into shadow, by changing the file."
+    switching.add_rollback_arguments(add("rollback", text, switching.run_rollback))
     story.add_arguments(add("demo", "Show mirrored reads end to end, on this machine.", story.run))
     stand_in.add_arguments(add("stand-in", "Answer recorded requests as PostgREST did.", stand_in.run))
     tape = add("tape", "Work with recorded exchanges.", lambda _: 2).add_subparsers(

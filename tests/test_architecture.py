@@ -35,7 +35,7 @@ ROOMS = {
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "check": SERVES_EVERYONE | {"database", "operate", "server", "shadow"},
     "demo": SERVES_EVERYONE | {"embedded", "tape"},
-    "cli": SERVES_EVERYONE | {"app", "check", "demo", "engine_command", "loop", "tape"},
+    "cli": SERVES_EVERYONE | {"app", "check", "console", "demo", "engine_command", "loop", "tape"},
     "__main__": {"cli"},
 }
 """Each room or module of ``proxy``, and the ones it may import beside itself (design, section 4)."""
