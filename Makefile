@@ -20,7 +20,7 @@ command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench verdicts dashboards manifests format docs clean
+.PHONY: help demo test check bench verdicts readiness cutover dashboards manifests format docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ bench: $(READY) ## Compare the speed of upstream, proxy and engine
 
 verdicts: $(READY) ## Beside writers no false alarm, and every planted fault found
 	@$(BIN)/python -m tests.verdicts $(ARGS)
+
+readiness: $(READY) ## Simulate how often the statistics of readiness err
+	@$(BIN)/python -m tests.readiness $(ARGS)
+
+cutover: $(READY) ## Switch a table under live traffic, then let the engine fail in every way
+	@$(BIN)/python -m tests.cutover $(ARGS)
 
 dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that watches a live proxy
 	@$(PROMETHEUS)

@@ -14,14 +14,10 @@ DEBUGGING = frozenset(
 
 NOT_YET = frozenset(
     {
-        # Readiness and guard.
+        # Readiness.
         "understudy_readiness",
         "understudy_mismatch_bound_ratio",
         "understudy_unseen_shapes_ratio",
-        "understudy_rollbacks_total",
-        "understudy_table_held",
-        "understudy_guard_alarms_total",
-        "understudy_circuit_open",
     }
 )
 """On panels and in rules already, and not exported yet."""

@@ -9,7 +9,7 @@ database/  The engine's only await: pool, session settings, catalog, answer.
 tape/      Exchanges recorded to files, replayed, or played back as a stand-in upstream.
 ledger/    Evidence that outlives the process: counts, kept mismatches, mode changes.
 operate/   What operators touch: metrics, health, the admin port.
-console/   What operators read at a terminal.
+console/   What operators read and do at a terminal.
 
 ``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where
 objects are made and joined, and ``cli`` the only one that knows ``app``.

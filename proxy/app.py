@@ -14,26 +14,20 @@ from typing import Self
 
 from aiohttp import web
 
-from proxy.config import Config, EngineConfig
+from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
-from proxy.database.alone import answer_alone
-from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.database.reach import load_reach
-from proxy.engine.reach import Reach
-from proxy.engine.schema import Schema
-from proxy.engine.sql.session import Rehearsal
-from proxy.errors import ApiError, UpstreamRefused
+from proxy.databases import asking, loading, reaching
 from proxy.events import (
     ConfigReloaded,
-    Crashed,
-    Emit,
     Event,
+    Held,
+    Rearmed,
     RehearsalRefused,
     RuleExpired,
     SchemaLoaded,
 )
-from proxy.messages import Answer, Request
+from proxy.messages import Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health, can_connect
 from proxy.operate.lag import measure_lag
@@ -49,13 +43,15 @@ from proxy.server.again import UpstreamAgain
 from proxy.server.both_sides import BothSides
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.front import FrontDoor
+from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler
-from proxy.server.mirror import Mirror
+from proxy.server.holds import HoldsInMemory
+from proxy.server.mirror import Mirror, ask_nobody
 from proxy.server.probe import Probe
 from proxy.server.proof import AT_ONCE, REST, AskUpstream, Prover
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
-from proxy.server.schema_cache import LoadReach, LoadSchema, SchemaCache
+from proxy.server.schema_cache import SchemaCache
 from proxy.server.selftest import SelfTest
 from proxy.server.shrinking import Shrinker
 from proxy.server.state import AskEngine, Snapshot, State
@@ -75,54 +71,8 @@ def parse_config(content: bytes, path: Path, environ: Mapping[str, str] = os.env
     return read_config(content, str(path), environ, read_named)
 
 
-def asking(database: Database, *, alone: bool = False, rehearse: bool = False) -> AskEngine:
-    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer.
-
-    ``rehearse``: whatever is asked for is undone, within the limits of the configuration.
-    """
-
-    async def ask(request: Request, snapshot: Snapshot) -> Answer:
-        if alone:
-            return await answer_alone(request, snapshot.config.engine, snapshot.engine, database)
-        assert snapshot.engine is not None
-        limits = snapshot.config.rehearsal
-        rehearsal = Rehearsal(limits.lock_timeout, limits.statement_timeout) if rehearse else None
-        return await answer(request, snapshot.engine, database, rehearsal=rehearsal)
-
-    return ask
-
-
-def loading(serving: Database, *others: Database) -> LoadSchema:
-    """What reads the schema cache through ``serving``, and has all forget the catalog as it was."""
-
-    async def load(options: EngineConfig) -> Schema:
-        schema = await serving.load_schema(options)
-        for database in others:
-            await database.flush()
-        return schema
-
-    return load
-
-
-def reaching(database: Database, emit: Emit) -> LoadReach:
-    """What reads from ``database`` how far writes reach; nothing is known where PostgreSQL does not tell."""
-
-    async def load() -> Reach:
-        try:
-            return await database.run(load_reach)
-        except ApiError as error:
-            emit(Crashed("reach", error.code))
-            return Reach()
-
-    return load
-
-
 def _roll() -> float:
     return random.uniform(0, 100)
-
-
-async def _ask_nobody(_: Request, __: int) -> Answer:
-    raise UpstreamRefused("there is no upstream")
 
 
 class Proxy:
@@ -150,7 +100,15 @@ class Proxy:
         self.health = Health(time.time)
         self.metrics = Metrics(time.time)
         self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
+        self.guarding = Guarding(
+            self.state,
+            self._emit_later,
+            HoldsInMemory(),
+            clock=time.monotonic,
+            wall_clock=time.time,
+        )
         self.emit = join_listeners(
+            self.guarding.listen,
             self.metrics.listen,
             self.tally.listen,
             self.recent.listen,
@@ -167,6 +125,7 @@ class Proxy:
         self.admin_port = 0
         self.schema_cache: SchemaCache
         self.reload: Reload | None = None
+        self._handler: Handler | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -219,7 +178,7 @@ class Proxy:
         offers = RecordedOffers(mirror, self._recorder)
         self.admin_port = await self._listen_admin(throttle, offers, asking(mirroring))
         self._stack.callback(self._recorder.close)
-        handler = Handler(
+        self._handler = handler = Handler(
             self.state,
             upstream,
             asking(serving, alone=alone),
@@ -231,12 +190,15 @@ class Proxy:
             _roll,
         )
         self._stack.push_async_callback(handler.close)
+        # Clients are let in when it is known what is held, unless that cannot be known now.
+        await self.guarding.exchange()
         door = FrontDoor(handler, config.limits, self.emit)
         self.port = await door.open(config.listen)
         self._stack.push_async_callback(door.close)
         if self._path is not None:
             self.reload = self._make_reload(self._path)
             self._spawn("reload", self.reload.watch())
+        self._spawn("holds", self.guarding.keep())
         self._spawn("schema cache", self.schema_cache.keep())
         self._spawn("ledger", self.ledger.keep())
         self._spawn("loop lag", measure_lag(self.metrics.observe_lag, time.monotonic, asyncio.sleep))
@@ -259,7 +221,7 @@ class Proxy:
     def _make_mirror(self, database: Database, throttle: Throttle, writes: Writes) -> Mirror:
         config, comparer = self._config, Comparer()
         self._stack.callback(comparer.close)
-        ask_upstream: AskUpstream = _ask_nobody
+        ask_upstream: AskUpstream = ask_nobody
         if config.upstream is not None:
             again = UpstreamAgain(config.upstream, time.monotonic, connections=AT_ONCE)
             self._stack.push_async_callback(again.close)
@@ -313,6 +275,7 @@ class Proxy:
             self.emit,
             concurrency=config.shadow.concurrency,
             check=check,
+            ask_upstream=ask_upstream,
         )
 
     async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
@@ -331,6 +294,7 @@ class Proxy:
             ledger,
             offers.record,
             AskedEngine(ask, self.state),
+            self.guarding,
         )
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()
@@ -354,7 +318,7 @@ class Proxy:
 
     def _list_modes(self) -> tuple[TableModes, ...]:
         snapshot = self.state.current
-        return list_modes(snapshot.config, snapshot.names)
+        return list_modes(snapshot.config, snapshot.names, snapshot.holds)
 
     def _emit_later(self, event: Event) -> None:
         """``emit``, for those that are made before it."""
@@ -365,6 +329,10 @@ class Proxy:
             self._shrinker.listen(event)
 
     def _show_config(self, event: Event) -> None:
+        if isinstance(event, Held | Rearmed):
+            self.metrics.set_tables(self._list_modes())
+        if isinstance(event, Rearmed) and self._handler is not None:
+            self._handler.ask_engine_again()
         if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
             modes = self._list_modes()
             self.metrics.set_tables(modes)

@@ -14,7 +14,7 @@ import proxy
 from proxy import check, engine_command, replaying
 from proxy.app import Proxy, parse_config
 from proxy.config import Config
-from proxy.console import mismatches, status
+from proxy.console import mismatches, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
@@ -63,6 +63,10 @@ def make_parser() -> argparse.ArgumentParser:
     mismatches.add_arguments(
         add("mismatches", "List kept mismatches, or show one.", partial(_with_config, mismatches.run))
     )
+    text = "Let the engine answer tables, or a share of their reads, by changing the file."
+    switching.add_promote_arguments(add("promote", text, switching.run_promote))
+    text = "Put tables back into shadow, by changing the file."
+    switching.add_rollback_arguments(add("rollback", text, switching.run_rollback))
     story.add_arguments(add("demo", "Show mirrored reads end to end, on this machine.", story.run))
     stand_in.add_arguments(add("stand-in", "Answer recorded requests as PostgREST did.", stand_in.run))
     tape = add("tape", "Work with recorded exchanges.", lambda _: 2).add_subparsers(

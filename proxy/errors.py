@@ -117,6 +117,10 @@ class ConfigError(UnderstudyError):
         self.problems = tuple(problems)
 
 
+class EditRefused(UnderstudyError):
+    """A configuration file that cannot be changed as asked; the text is for the operator."""
+
+
 def render_error(error: ApiError, *, proxy_status: bool = True) -> Answer:
     """The answer a client gets for ``error``: four keys in alphabetical order, without spaces.
 

@@ -10,30 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from proxy.difference import Difference
 from proxy.messages import Answer, Request
 
 Side: TypeAlias = Literal["upstream", "engine", "proxy"]
-Aspect: TypeAlias = Literal["status", "headers", "body", "order"]
-Verdict: TypeAlias = Literal[
-    "match",
-    "equivalent",
-    "indeterminate",
-    "mismatch",
-    "race",
-    "inconclusive",
-    "volatile",
-    "unsupported",
-    "failed",
+RehearsalVerdict: TypeAlias = Literal[
+    "match", "equivalent", "indeterminate", "mismatch", "inconclusive", "unsupported", "failed"
 ]
+Verdict: TypeAlias = Literal[RehearsalVerdict, "race", "volatile"]
 SkipReason: TypeAlias = Literal[
     "mode", "not_sampled", "too_large", "method", "upstream_error", "client_gone", "fell_back", "no_schema"
 ]
 LedgerKind: TypeAlias = Literal["evidence", "traffic", "mismatch", "example", "mode", "batch"]
 ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "budget", "breaker", "paused", "shutdown"]
-FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema"]
-RehearsalVerdict: TypeAlias = Literal[
-    "match", "equivalent", "indeterminate", "mismatch", "inconclusive", "unsupported", "failed"
-]
+FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema", "circuit"]
+TripReason: TypeAlias = Literal["mismatches", "errors", "latency"]
 UnrehearsedReason: TypeAlias = Literal[
     "no_schema",
     "expects_continue",
@@ -71,35 +62,6 @@ class SideAnswered:
     seconds: float
 
 
-Kind: TypeAlias = Literal[
-    "value", "format", "null", "type", "missing", "extra", "count", "keys", "order", "bytes"
-]
-"""How two values differ: ``format`` is one value written in two ways, ``null`` is null against another value,
-``missing`` is what only the upstream has, ``extra`` what only the engine has, ``keys`` their order."""
-
-Severity: TypeAlias = Literal["low", "medium", "high"]
-_SEVERITIES: dict[Kind, Severity] = {
-    **dict.fromkeys(("format", "keys"), "low"),
-    **dict.fromkeys(("value", "order", "bytes"), "medium"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One way in which two answers differ: where, in which aspect, how, and both values, shortened."""
-
-    aspect: Aspect
-    path: str
-    upstream: str
-    engine: str
-    kind: Kind = "value"
-
-    @property
-    def severity(self) -> Severity:
-        """What a client is likely to make of it: low where only one that compares texts would notice."""
-        return "high" if self.aspect == "status" else _SEVERITIES.get(self.kind, "high")
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A mirrored read has its verdict. ``detail`` says what was unsupported or how it failed.
@@ -107,7 +69,7 @@ class Judged:
     ``shape`` is the request's, ``signature`` groups mismatches that are alike. The messages themselves are
     there for a mismatch only, and hold whatever the client sent: who keeps them has to redact them.
     ``role`` is whose request it was, empty if its token was refused; ``status`` the upstream's answer's, and
-    ``upstream_version`` what the upstream says it is.
+    ``upstream_version`` what the upstream says it is; ``mode`` the one in which the request was answered.
     """
 
     table: str
@@ -125,6 +87,7 @@ class Judged:
     role: str = ""
     status: int = 0
     upstream_version: str = ""
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +198,40 @@ class FellBack:
 
     table: str
     reason: FallbackReason
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The guard, here or on another replica, has put a table back to ``shadow``; ``words`` say why."""
+
+    table: str
+    reason: TripReason
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rearmed:
+    """A person has taken the hold from a table; it does what the file says again."""
+
+    table: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAlarmed:
+    """A table is beyond a limit, and there is no upstream to go back to."""
+
+    table: str
+    reason: TripReason
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged:
+    """The engine is left alone for a while, or asked again."""
+
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +373,10 @@ Event: TypeAlias = (
     | RehearsalRefused
     | OutcomeLost
     | FellBack
+    | Held
+    | Rearmed
+    | GuardAlarmed
+    | CircuitChanged
     | ConfigReloaded
     | ModeChanged
     | SchemaLoaded

@@ -13,11 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-SERVES_EVERYONE = {"messages", "errors", "events", "config", "reading"}
+SERVES_EVERYONE = {"difference", "messages", "errors", "events", "config", "reading"}
 ROOMS = {
     "messages": set(),
     "errors": {"messages"},
-    "events": {"messages"},
+    "difference": set(),
+    "events": {"difference", "messages"},
     "config": {"errors"},
     "reading": set(),
     "engine": SERVES_EVERYONE,
@@ -32,8 +33,9 @@ ROOMS = {
     "access": SERVES_EVERYONE | {"engine", "database"},
     "loop": set(),
     "operators": SERVES_EVERYONE | {"ledger", "server", "shadow", "tape"},
+    "databases": SERVES_EVERYONE | {"engine", "database", "server"},
     "app": SERVES_EVERYONE
-    | {"engine", "shadow", "database", "server", "operate", "operators", "ledger", "tape"},
+    | {"shadow", "database", "databases", "server", "operate", "operators", "ledger", "tape"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "check": SERVES_EVERYONE | {"database", "ledger", "operate", "server", "shadow"},

@@ -2,6 +2,7 @@
 
 values       What everyone else knows: ``Config`` and its parts, with their defaults.
 kinds        Kinds of scalar: durations, sizes, addresses, ...; what is allowed, and text to value.
+places       Kinds that say where something is: addresses, URLs.
 keys         The keys of ``understudy.yaml``: one table for parser, JSON Schema and documentation.
 options      PostgREST's options: the ``engine:`` section's part of that table.
 paths        Paths to members of rows.
@@ -14,6 +15,7 @@ dump         ``dump_config``, ``example_config``: the options as lines of a ``po
 complaints   What is wrong with an option, in PostgREST's words.
 postgrest    ``read_postgrest_conf``: the lines of a ``postgrest.conf``.
 names        Which table or function a key means; ``check_names``.
+edit         ``set_rule``: one rule of the file's text changed, and not a byte beside it.
 change       What a new configuration changes, and what of it has to wait for a restart.
 reference    JSON Schema and ``docs/configuration.md``, made from the tables.
 
@@ -26,10 +28,12 @@ from proxy.config.values import (
     Compat,
     Config,
     EngineConfig,
+    GuardConfig,
     IgnoreRule,
     Limits,
     LogLevel,
     OpenApiMode,
+    ReadinessConfig,
     ReadMode,
     RedactConfig,
     RehearsalConfig,
@@ -46,11 +50,13 @@ __all__ = [
     "Compat",
     "Config",
     "EngineConfig",
+    "GuardConfig",
     "IgnoreRule",
     "Limits",
     "LogLevel",
     "OpenApiMode",
     "ReadMode",
+    "ReadinessConfig",
     "RedactConfig",
     "RehearsalConfig",
     "Rule",

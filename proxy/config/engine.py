@@ -8,7 +8,10 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from proxy.config.document import Place, quoted
-from proxy.config.kinds import Key, OutOfRange
+from proxy.config.kinds import (
+    Key,
+    OutOfRange,
+)
 from proxy.config.options import APP_SETTINGS, OPTIONS
 from proxy.config.values import EngineConfig
 from proxy.errors import ConfigError, Problem

@@ -10,28 +10,35 @@ from types import MappingProxyType
 from typing import Any
 
 from proxy.config.kinds import (
-    ADDRESS,
     DATE,
     DURATION,
+    FACTOR,
+    FRACTION,
     HEADER,
-    LEDGER_URL,
     MEMBER,
     PERCENTAGE,
+    PERIOD,
     REASON,
     SIZE,
     TEXT,
-    UPSTREAM_URL,
     Key,
     choice,
     integer,
     number,
 )
 from proxy.config.options import NAMES, OPTIONS, PROXY_OPTIONS
+from proxy.config.places import (
+    ADDRESS,
+    LEDGER_URL,
+    UPSTREAM_URL,
+)
 from proxy.config.values import (
     CompareConfig,
     EngineConfig,
+    GuardConfig,
     IgnoreRule,
     Limits,
+    ReadinessConfig,
     RedactConfig,
     RehearsalConfig,
     Rule,
@@ -40,8 +47,6 @@ from proxy.config.values import (
 )
 
 COLUMNS = dataclasses.replace(NAMES, allowed="names such as table.column, separated by commas or as a list")
-
-LATER = "a setting that this version does not have yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,11 @@ TOP_KEYS = (
 RULE_KEYS = (
     Key(
         "reads",
-        choice("upstream", "shadow", "engine", later=("canary",)),
+        choice("upstream", "shadow", "canary", "engine"),
         "What answers GET, HEAD and read-only function calls: `upstream` alone; the upstream, with a second "
-        "opinion from the engine (`shadow`); or the `engine`, with the upstream for what it cannot answer.",
+        "opinion from the engine (`shadow`); the engine for the `share` of it, with a second opinion from "
+        "the other side on everything (`canary`); or the `engine`, with the upstream for what it cannot "
+        "answer.",
     ),
     Key(
         "writes",
@@ -106,8 +113,20 @@ RULE_KEYS = (
         PERCENTAGE,
         "The share of reads that is mirrored while `reads` is `shadow`; in other modes it waits.",
     ),
+    Key(
+        "share",
+        PERCENTAGE,
+        "The share of reads that the engine answers while `reads` is `canary`; in other modes it waits. It "
+        "is chosen by client and shape of the request, so that one client sees one side, and a larger share "
+        "keeps whom a smaller one had.",
+    ),
+    Key(
+        "verify",
+        PERCENTAGE,
+        "The share of the engine's answers that is checked against the upstream while `reads` is `engine`; "
+        "in other modes it waits.",
+    ),
 )
-_RULE_REFUSED = MappingProxyType({"share": LATER, "verify": LATER})
 
 SECTIONS = (
     Section(
@@ -163,7 +182,6 @@ SECTIONS = (
         "What holds for every table and function that does not say otherwise.",
         RULE_KEYS,
         Rule,
-        refused=_RULE_REFUSED,
     ),
     Section(
         "tables",
@@ -173,7 +191,6 @@ SECTIONS = (
         RULE_KEYS,
         Rule,
         named="table",
-        refused=_RULE_REFUSED,
     ),
     Section(
         "functions",
@@ -181,7 +198,6 @@ SECTIONS = (
         RULE_KEYS,
         Rule,
         named="function",
-        refused=_RULE_REFUSED,
     ),
     Section(
         "shadow",
@@ -296,6 +312,57 @@ SECTIONS = (
         RedactConfig,
     ),
     Section(
+        "readiness",
+        "When a table counts as ready to be promoted. The bound on mismatches holds at every look: the "
+        "chance that a table which mismatches more often is ever called ready is at most 1 - `confidence`. "
+        "One open kind of mismatch is one too many, whatever its rate.",
+        (
+            Key("max_mismatch_rate", FRACTION, "What the share of mismatches has to be shown to be below."),
+            Key("confidence", FRACTION, "How sure that has to be."),
+            Key(
+                "max_unseen_shapes",
+                FRACTION,
+                "How likely the next read may be of a shape that was never compared.",
+            ),
+            Key(
+                "max_latency_ratio",
+                FACTOR,
+                "What the engine's time, divided by the upstream's for the same read, has to be below.",
+            ),
+            Key(
+                "max_undecided",
+                FRACTION,
+                "The share of reads that may end undecided: order left open, races, volatile values.",
+            ),
+            Key(
+                "max_unanswered",
+                FRACTION,
+                "The share of reads that the engine may leave unanswered, since it cannot or failed.",
+            ),
+            Key("min_period", PERIOD, "How long the evidence has to reach back."),
+            Key("max_age", PERIOD, "How old the newest compared read may be."),
+        ),
+        ReadinessConfig,
+    ),
+    Section(
+        "guard",
+        "When a table whose reads the engine answers (`canary`, `engine`) is put back into `shadow`, until a "
+        "person re-arms it. Without an upstream there is nothing to go back to, and the guard only alarms.",
+        (
+            Key("window", DURATION, "How far the guard looks back."),
+            Key("max_error_rate", FRACTION, "The share of the engine's reads that may fail or time out."),
+            Key("max_slow_rate", FRACTION, "The share of the engine's answers that may be slow."),
+            Key("slow", DURATION, "From when on an answer is slow."),
+            Key("min_errors", integer(1, 1_000_000), "How many it takes before a share is looked at."),
+            Key(
+                "max_mismatches",
+                integer(0, 1_000_000),
+                "How many proven mismatches may be within the window.",
+            ),
+        ),
+        GuardConfig,
+    ),
+    Section(
         "limits",
         "What the front door accepts; the defaults are no lower than PostgREST's own.",
         (
@@ -307,5 +374,3 @@ SECTIONS = (
         Limits,
     ),
 )
-
-TOP_REFUSED = MappingProxyType(dict.fromkeys(("guard", "readiness"), LATER))

@@ -4,7 +4,6 @@ A kind's ``read`` takes the text of one scalar and raises ``ValueError`` for any
 told to the operator is the kind's ``allowed``.
 """
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -12,10 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from proxy.config.paths import read_steps
-from proxy.config.values import Address
 
 JsonSchema = Mapping[str, Any]
 
@@ -40,9 +37,10 @@ _BYTES = {
 _DURATION = re.compile(rf"({_NUMBER})\s*({'|'.join(_SECONDS)})?")
 _SIZE = re.compile(rf"({_NUMBER})\s*({'|'.join(_BYTES)})?")
 _PERCENTAGE = re.compile(rf"({_NUMBER})\s*%?")
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _LONGEST_DURATION = 86400
+_LONGEST_PERIOD = 366 * 86400
 _LARGEST_SIZE = 2**63 - 1
+_LARGEST_FACTOR = 1000
 
 
 class OutOfRange(ValueError):
@@ -100,6 +98,35 @@ def read_duration(text: str) -> float:
     return seconds
 
 
+def read_period(text: str) -> float:
+    """Seconds of ``7d`` and the like; 0 for none at all."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError
+    seconds = float(Decimal(match[1]) * _SECONDS[match[2] or "s"])
+    if seconds > _LONGEST_PERIOD:
+        raise OutOfRange
+    return seconds
+
+
+def read_fraction(text: str) -> float:
+    """A share between 0 and 1, neither of which it may be: ``0.001``."""
+    if re.fullmatch(_NUMBER, text) is None:
+        raise ValueError
+    if not 0 < float(text) < 1:
+        raise OutOfRange
+    return float(text)
+
+
+def read_factor(text: str) -> float:
+    """A number above 0 to multiply by: ``1.2``."""
+    if re.fullmatch(_NUMBER, text) is None:
+        raise ValueError
+    if not 0 < float(text) <= _LARGEST_FACTOR:
+        raise OutOfRange
+    return float(text)
+
+
 def show_duration(seconds: float) -> str:
     """``seconds`` with the largest unit that keeps it a whole number; the inverse of ``read_duration``."""
     amount = Decimal(repr(seconds))
@@ -137,46 +164,6 @@ def read_percentage(text: str) -> float:
     if not 0 <= float(match[1]) <= 100:
         raise OutOfRange
     return float(match[1])
-
-
-def read_address(text: str) -> Address:
-    """Host and port of ``host:port``; an IPv6 host stands in brackets (RFC 3986, section 3.2.2)."""
-    match = _ADDRESS.fullmatch(text)
-    if match is None:
-        raise ValueError
-    host, port = match[1], int(match[2])
-    if host.startswith("["):
-        host = str(ipaddress.IPv6Address(host[1:-1]))
-    if port > 65535:
-        raise OutOfRange
-    return Address(host, port)
-
-
-def show_address(address: Address) -> str:
-    """``address`` as written in the file."""
-    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-
-
-def read_upstream_url(text: str) -> str:
-    """An ``http`` or ``https`` URL of scheme, host, port and perhaps a path, without a final slash."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError
-    if "@" in parts.netloc or re.search(r"[^!-~]|[?#]", text):
-        raise ValueError
-    if parts.port == 0 or parts.netloc.endswith(":"):
-        raise OutOfRange
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def read_ledger_url(text: str) -> str:
-    """A ``postgresql://`` URI, ``sqlite:///`` with a path, or ``sqlite://`` for one in memory."""
-    if re.match(r"postgres(ql)?://", text):
-        return text
-    match = re.fullmatch(r"sqlite://(?:/([^\s?#][^?#]*))?", text)
-    if match is None or (match[1] or "x").endswith("/"):
-        raise ValueError
-    return text
 
 
 def read_reason(text: str) -> str:
@@ -225,6 +212,11 @@ def show_number(number: float) -> str:
     return str(int(number)) if math.isfinite(number) and number == int(number) else repr(number)
 
 
+def show_decimal(number: float) -> str:
+    """``number`` without an exponent."""
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
+
+
 def integer(minimum: int, maximum: int | None = None, *, unit: str = "", lenient: bool = False) -> Kind:
     """A whole number between two bounds, both inclusive; ``unit`` is for people."""
 
@@ -258,19 +250,16 @@ def number(minimum: float, *, words: str) -> Kind:
     return Kind(words, read, schema, show_number)
 
 
-def choice(*values: str, later: tuple[str, ...] = ()) -> Kind:
-    """One of ``values``. ``later`` are the ones that the design promises and this version lacks."""
+def choice(*values: str) -> Kind:
+    """One of ``values``."""
 
     def read(text: str) -> str:
         if text not in values:
             raise ValueError
         return text
 
-    allowed = ", ".join(values)
-    if later:
-        allowed += f" ({' and '.join(later)} {'is' if len(later) == 1 else 'are'} not built yet)"
     numbers = [int(value) for value in values if value.isdecimal()]
-    return Kind(allowed, read, {"enum": [*values, *numbers]})
+    return Kind(", ".join(values), read, {"enum": [*values, *numbers]})
 
 
 DURATION = Kind(
@@ -283,6 +272,39 @@ DURATION = Kind(
         ]
     },
     show_duration,
+)
+PERIOD = Kind(
+    "a duration such as 12h or 7d (a plain number is seconds), from 0 to 366d",
+    read_period,
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": _LONGEST_PERIOD},
+            {"type": "string", "pattern": rf"^{_NUMBER}\s*({'|'.join(_SECONDS)})?$"},
+        ]
+    },
+    show_duration,
+)
+FRACTION = Kind(
+    "a number between 0 and 1, such as 0.001",
+    read_fraction,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            {"type": "string", "pattern": r"^(?=.*[1-9])0+(?:\.[0-9]+)?$"},
+        ]
+    },
+    show_decimal,
+)
+FACTOR = Kind(
+    f"a number above 0, at most {_LARGEST_FACTOR}, such as 1.2",
+    read_factor,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_FACTOR},
+            {"type": "string", "pattern": rf"^(?=.*[1-9]){_NUMBER}$"},
+        ]
+    },
+    show_decimal,
 )
 SIZE = Kind(
     f"a size such as 512KiB, 64MiB or 1MB (a plain number is bytes; units: {', '.join(_BYTES)}), at least 1",
@@ -305,29 +327,6 @@ PERCENTAGE = Kind(
         ]
     },
     show_number,
-)
-ADDRESS = Kind(
-    "host:port, such as 0.0.0.0:3000 or [::1]:3000, with a port from 0 to 65535 (0: any free one)",
-    read_address,
-    {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"},
-    show_address,
-)
-LEDGER_URL = Kind(
-    "sqlite:///path (relative to where the program runs), sqlite:////path, sqlite:// (in memory only), or "
-    "postgresql://…",
-    read_ledger_url,
-    {
-        "anyOf": [
-            {"type": "string", "pattern": r"^postgres(ql)?://"},
-            {"type": "string", "pattern": r"^sqlite://(/[^\s?#]([^?#]*[^?#/])?)?$"},
-        ]
-    },
-    secret=True,
-)
-UPSTREAM_URL = Kind(
-    "http://host:port or https://host:port, perhaps with a path, without a user or a query",
-    read_upstream_url,
-    {"type": "string", "pattern": r"^https?://[^\s/?#@]*[^\s/?#@:](/[^\s?#]*)?$"},
 )
 _TEXT_SCHEMA = {"type": "string", "pattern": r"\S"}
 TEXT = Kind("a text", read_text, _TEXT_SCHEMA)

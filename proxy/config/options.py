@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.config.kinds import Key, Kind, choice, integer, read_integer
+from proxy.config.kinds import (
+    Key,
+    Kind,
+    choice,
+    integer,
+    read_integer,
+)
 
 _ANY_SCALAR = {"type": ["string", "number", "boolean"]}
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")

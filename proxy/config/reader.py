@@ -29,9 +29,14 @@ from proxy.config.engine import (
     make_engine_config,
     read_environment,
 )
-from proxy.config.keys import SECTIONS, TOP_KEYS, TOP_REFUSED, Section
-from proxy.config.kinds import Key, show_address
+from proxy.config.keys import SECTIONS, TOP_KEYS, Section
+from proxy.config.kinds import (
+    Key,
+)
 from proxy.config.options import APP_SETTINGS, NAMES
+from proxy.config.places import (
+    show_address,
+)
 from proxy.config.values import Config, EngineConfig, Rule
 from proxy.errors import ConfigError, Problem
 
@@ -39,7 +44,10 @@ Entry: TypeAlias = tuple[Place, yaml.Node]
 
 APP_SETTINGS_NAME = APP_SETTINGS + "NAME"
 _NEEDS_UPSTREAM = frozenset(
-    {("reads", "upstream"), ("reads", "shadow"), ("writes", "upstream"), ("writes", "rehearse")}
+    {
+        *(("reads", "upstream"), ("reads", "shadow"), ("reads", "canary")),
+        *(("writes", "upstream"), ("writes", "rehearse")),
+    }
 )
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 
@@ -93,7 +101,7 @@ class _Reader:
     def read(self, node: yaml.Node, place: Place) -> Config:
         """The configuration of the whole document; without meaning when there are ``problems``."""
         known = [key.name for key in TOP_KEYS] + [section.name for section in SECTIONS]
-        entries = self._entries(node, place, known, TOP_REFUSED)
+        entries = self._entries(node, place, known, {})
         sound = not self.problems
         values = self._values(entries, TOP_KEYS)
         base = Rule() if "upstream" in entries else Rule(reads="engine", writes="engine")

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from proxy.config.keys import SECTIONS, TOP_KEYS, TOP_REFUSED, Section
-from proxy.config.kinds import Key
+from proxy.config.keys import SECTIONS, TOP_KEYS, Section
+from proxy.config.kinds import (
+    Key,
+)
 from proxy.config.options import APP_SETTINGS
 from proxy.config.reader import is_required
 from proxy.config.values import Config, EngineConfig
@@ -159,15 +161,7 @@ def render_documentation() -> str:
             lines += _table(section.keys, section.values)
         for part in section.lists:
             lines += ["", f"### `{title}.{part.name}[]`", "", part.help, "", *_table(part.keys, part.values)]
-    lines += [
-        "",
-        "## Not in this version",
-        "",
-        "These are refused rather than ignored: the sections "
-        + ", ".join(f"`{name}`" for name in TOP_REFUSED)
-        + "; `verify` and `share` of a table; the mode `canary`.",
-        "",
-    ]
+    lines.append("")
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-ReadMode: TypeAlias = Literal["upstream", "shadow", "engine"]
+ReadMode: TypeAlias = Literal["upstream", "shadow", "canary", "engine"]
 WriteMode: TypeAlias = Literal["upstream", "rehearse", "engine"]
 Compat: TypeAlias = Literal["12", "13", "14"]
 OpenApiMode: TypeAlias = Literal["follow-privileges", "ignore-privileges", "disabled"]
@@ -95,11 +95,17 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a table's or function's reads and writes do now, and the share of reads that is mirrored."""
+    """What a table's or function's reads and writes do now, and three percentages of its reads.
+
+    ``sample`` is mirrored in ``shadow``, ``share`` is answered by the engine in ``canary``, and ``verify`` is
+    asked of the upstream as well in ``engine``.
+    """
 
     reads: ReadMode = "shadow"
     writes: WriteMode = "upstream"
     sample: float = 100.0
+    share: float = 10.0
+    verify: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,38 @@ class RehearsalConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadinessConfig:
+    """When a table may be promoted. Rates and shares are fractions from 0 to 1, as is ``confidence``.
+
+    ``min_period`` is how long the evidence has to reach back, ``max_age`` how old its newest read may be.
+    """
+
+    max_mismatch_rate: float = 0.001
+    confidence: float = 0.95
+    max_unseen_shapes: float = 0.001
+    max_latency_ratio: float = 1.2
+    max_undecided: float = 0.1
+    max_unanswered: float = 0.01
+    min_period: float = 86400.0
+    max_age: float = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """When a table that the engine answers for is put back. Rates are fractions from 0 to 1.
+
+    Both rates are of what the engine was asked within ``window``, and count from ``min_errors`` bad ones on.
+    """
+
+    window: float = 60.0
+    max_error_rate: float = 0.01
+    max_slow_rate: float = 0.05
+    slow: float = 1.0
+    min_errors: int = 5
+    max_mismatches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the front door accepts. ``line`` is the request line, ``headers`` all header lines together.
 
@@ -207,6 +245,8 @@ class Config:
     functions: Mapping[str, Rule] = field(default_factory=lambda: MappingProxyType({}))
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
     rehearsal: RehearsalConfig = field(default_factory=RehearsalConfig)
+    readiness: ReadinessConfig = field(default_factory=ReadinessConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
     limits: Limits = field(default_factory=Limits)
     redact: RedactConfig = field(default_factory=RedactConfig)
     ledger: str = "sqlite:///understudy.db"

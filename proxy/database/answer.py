@@ -38,6 +38,7 @@ from proxy.messages import Answer, Request
 _LONG_TARGET = 2048
 _LONG_BODY = 64 * 1024
 """Bytes of a request that are read off the event loop: others' requests shall not wait for them."""
+_MOST_PINS = 10_000
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
 """How often a transaction that met another is tried again; PostgREST never stops (reference 0.6)."""
@@ -182,7 +183,9 @@ async def _prepare(
     pins = database.pins.get(key)
     if pins is None:
         pins = await transaction.describe(probe.sql)
-        database.pins.put(key, pins)
+        if len(database.pins) >= _MOST_PINS:
+            database.pins.clear()
+        database.pins[key] = pins
     return build_statement(plan, pins).sql, collect_values(plan)
 
 

@@ -22,14 +22,9 @@ from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
-from proxy.engine.sql.memory import Memory
 from proxy.engine.sql.session import Session
 from proxy.errors import ApiError, OutcomeUnknown
 
-_SPACE = 16 * 1024 * 1024
-"""Bytes of SQL text for which the types of the parameters are kept."""
-_LONGEST_PREPARED = 32 * 1024
-"""Characters of a statement that a connection keeps prepared; PostgreSQL keeps it too, in each of them."""
 _EXPLAIN = re.compile(r"EXPLAIN \([^)]*\) ")
 
 # Parameters of the types text and varchar take text as it is; all others are cast from text by PostgreSQL.
@@ -100,7 +95,7 @@ class Database:
         self._options = options
         self._name = application_name
         self._read_only = read_only
-        self.pins: Memory[tuple[str, str], Pins] = Memory(_SPACE, lambda key, _: len(key[0]))
+        self.pins: dict[tuple[str, str], Pins] = {}
         """By statement and search path, what PostgreSQL infers the parameters to be."""
         self.pool = ConnectionPool(self._connect, options, size=connections)
 
@@ -193,7 +188,7 @@ class Database:
             **arguments,
             statement_cache_size=1024 if self._options.db_prepared_statements else 0,
             max_cached_statement_lifetime=0,
-            max_cacheable_statement_size=_LONGEST_PREPARED,
+            max_cacheable_statement_size=0,
         )
         if connection.get_server_version() >= (14,):
             # Else a statement that was given up here would go on there, or wait for its lock for ever.

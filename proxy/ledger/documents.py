@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.messages import Answer, Headers, Request
 
 MAX_BODY = 64 * 1024

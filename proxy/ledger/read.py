@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, func, select, update
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.ledger.documents import read_answer, read_differences, read_request
 from proxy.ledger.tables import EPOCHS, EVIDENCE, EXAMPLES, MODE_CHANGES, SIGNATURES, TRAFFIC, VERDICTS
 from proxy.messages import Answer, Request

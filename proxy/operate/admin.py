@@ -7,6 +7,7 @@
 ``/evidence``, ``/mismatches``, ``/mismatches/ID``   what the ledger knows; 503 while it cannot be read
 ``/tape``      a tape of what is answered from now on, as it comes; ``per_shape``, ``max_bytes``, ``seconds``
 ``/engine/…``  what the engine answers to the request for ``/…``, whatever the mode; it cannot write
+``/holds``     which tables the guard holds; ``/holds/TABLE/rearm`` lets one go
 ``/pause``    POST: mirror nothing until somebody says ``/resume``; clients are served as ever
 """
 
@@ -25,6 +26,7 @@ import proxy
 from proxy.errors import UnderstudyError
 from proxy.messages import Answer, Request
 from proxy.operate.health import Condition, Health, judge_readiness
+from proxy.operate.holds_admin import HoldsTables, list_hold_routes
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
 from proxy.operate.rules import RuleReport
@@ -80,6 +82,7 @@ class AdminSources:
     ask_ledger: AskLedger
     record: Record
     ask_engine: Callable[[Request], Awaitable[Answer]]
+    guarding: HoldsTables
 
 
 def make_admin(sources: AdminSources) -> web.Application:
@@ -111,6 +114,7 @@ def make_admin(sources: AdminSources) -> web.Application:
                 "upstream_reachable": condition.upstream_reachable,
                 "last_reload": asdict(health.last_reload) if health.last_reload else None,
                 "last_schema_load": asdict(health.last_schema_load) if health.last_schema_load else None,
+                "holds": [asdict(hold) for hold in sources.guarding.holds.values()],
                 "modes": [asdict(modes) for modes in sources.modes()],
                 "tally": [render_tally(table) for table in sources.tally.report()],
                 "ledger": sources.ledger(),
@@ -175,6 +179,7 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.get("/engine/{target:.*}", engine),
             web.post("/pause", pause),
             web.post("/resume", resume),
+            *list_hold_routes(sources.guarding),
         ]
     )
     return application

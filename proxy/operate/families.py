@@ -10,13 +10,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 import proxy
 from proxy.config import ReadMode, WriteMode
+from proxy.difference import Aspect
 from proxy.events import (
-    Aspect,
     FallbackReason,
     LedgerKind,
     RehearsalVerdict,
     ShedReason,
     SkipReason,
+    TripReason,
     UnrehearsedReason,
     Verdict,
 )
@@ -37,6 +38,7 @@ REHEARSAL_VERDICTS: tuple[str, ...] = get_args(RehearsalVerdict)
 UNREHEARSED_REASONS: tuple[str, ...] = get_args(UnrehearsedReason)
 FALLBACK_REASONS: tuple[str, ...] = get_args(FallbackReason)
 LEDGER_KINDS: tuple[str, ...] = get_args(LedgerKind)
+TRIP_REASONS: tuple[str, ...] = get_args(TripReason)
 SIDES = ("upstream", "engine")
 RESULTS = ("success", "failure")
 POOL_STATES = ("in_use", "idle", "max")
@@ -164,6 +166,20 @@ class Families:
         self.queue_bytes = gauge("queue_bytes", "Bytes of all reads that the mirror holds.")
         self.queue_oldest = gauge("queue_oldest_seconds", "How long the next read has waited.")
         self.in_flight = gauge("in_flight", "Reads that are with the engine or being compared.")
+        self.table_held = gauge(
+            "table_held", "1 while a hold keeps a table in shadow, whatever the configuration says.", "table"
+        )
+        self.rollbacks = counter(
+            "rollbacks_total", "Holds that the guard put on tables, by reason.", "table", "reason"
+        )
+        self.guard_alarms = counter(
+            "guard_alarms_total",
+            "Tables found beyond a limit of the guard where there is no upstream to go back to, by reason.",
+            *("table", "reason"),
+        )
+        self.circuit_open = gauge(
+            "circuit_open", "1 while the engine is left alone, since it failed again and again."
+        )
         self.table_mode = gauge(
             "table_mode",
             "1 for the mode that is in force for a table's reads or writes, 0 for the others.",

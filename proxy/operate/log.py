@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxy.events import (
+    CircuitChanged,
     ConfigReloaded,
     Crashed,
     Event,
     FellBack,
+    GuardAlarmed,
+    Held,
     Judged,
     LedgerFlushed,
     LedgerShed,
     ModeChanged,
     OutcomeLost,
+    Rearmed,
     RehearsalRefused,
     Rehearsed,
     RuleExpired,
@@ -135,6 +139,16 @@ def describe_event(event: Event) -> Record | None:
             return Record(logging.ERROR, "outcome_unknown", {"table": event.table, "side": event.side})
         case FellBack():
             return Record(logging.WARNING, "fell_back", {"table": event.table, "reason": event.reason})
+        case Held():
+            return Record(logging.ERROR, "held", {"table": event.table, "why": event.words})
+        case GuardAlarmed():
+            return Record(logging.ERROR, "guard_alarmed", {"table": event.table, "why": event.words})
+        case Rearmed():
+            return Record(
+                logging.WARNING, "rearmed", {"table": event.table, "who": event.who, "why": event.why}
+            )
+        case CircuitChanged():
+            return Record(logging.ERROR if event.open else logging.INFO, "circuit", {"open": event.open})
         case ConfigReloaded(accepted=True):
             restart = ",".join(event.needs_restart)
             return Record(logging.INFO, "config_reloaded", {"needs_restart": restart} if restart else {})

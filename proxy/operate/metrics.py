@@ -10,10 +10,13 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from proxy.events import (
+    CircuitChanged,
     ConfigReloaded,
     Crashed,
     Event,
     FellBack,
+    GuardAlarmed,
+    Held,
     Judged,
     LedgerFlushed,
     LedgerShed,
@@ -41,6 +44,7 @@ from proxy.operate.families import (
     SHED_REASONS,
     SIDES,
     SKIP_REASONS,
+    TRIP_REASONS,
     UNREHEARSED_REASONS,
     VERDICTS,
     WATCHED_CODES,
@@ -127,6 +131,8 @@ class Metrics:
                 self._add_table(table.table)
             self._show_mode(table.table, "reads", table.reads)
             self._show_mode(table.table, "writes", table.writes)
+            self._families.engine_share.labels(table.table).set(table.engine_share)
+            self._families.table_held.labels(table.table).set(table.held)
             self._families.rehearsal_refused.labels(table.table).set(bool(table.hazards))
             self._expect_requests(table)
 
@@ -197,6 +203,12 @@ class Metrics:
                 families.outcomes_lost.labels(self._label(event.table), event.side).inc()
             case FellBack():
                 families.fallbacks.labels(self._label(event.table), event.reason).inc()
+            case Held():
+                families.rollbacks.labels(self._label(event.table), event.reason).inc()
+            case GuardAlarmed():
+                families.guard_alarms.labels(self._label(event.table), event.reason).inc()
+            case CircuitChanged():
+                families.circuit_open.set(event.open)
             case ConfigReloaded():
                 families.config_reloads.labels(_result(event.accepted)).inc()
                 families.config_successful.set(event.accepted)
@@ -247,6 +259,10 @@ class Metrics:
             families.side_duration.labels(table, side)
         families.latency_ratio.labels(table)
         families.engine_share.labels(table)
+        families.table_held.labels(table)
+        for reason in TRIP_REASONS:
+            families.rollbacks.labels(table, reason)
+            families.guard_alarms.labels(table, reason)
         for verdict in VERDICTS:
             families.verdicts.labels(table, verdict)
         for aspect in ASPECTS:
@@ -279,8 +295,6 @@ class Metrics:
     def _show_mode(self, table: str, operation: str, mode: str) -> None:
         for known in READ_MODES if operation == "reads" else WRITE_MODES:
             self._families.table_mode.labels(table, operation, known).set(known == mode)
-        if operation == "reads":
-            self._families.engine_share.labels(table).set(mode == "engine")
 
 
 def _result(accepted: bool) -> str:

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from proxy.difference import Difference
 from proxy.errors import ApiError, UnderstudyError, render_error
-from proxy.events import Difference
 from proxy.messages import Answer, Request
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.mirror import Prove

@@ -11,34 +11,65 @@ from collections.abc import Callable
 from proxy.database.alone import answer_trouble
 from proxy.database.snapshot import EngineSnapshot
 from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported, render_error
-from proxy.events import Crashed, Event, FallbackReason, OutcomeLost
+from proxy.events import CircuitChanged, Crashed, Event, FallbackReason, OutcomeLost
 from proxy.messages import Answer, Request
 from proxy.server import refusals
 from proxy.server.client import ClientGone
 from proxy.server.orders import Orders
 from proxy.server.state import AskEngine, Snapshot
 from proxy.server.visit import Visit
+from proxy.shadow.circuit import Circuit
+from proxy.shadow.deadlines import find_engine_deadline
 
 _LARGEST_WRITE = 64 * 1024 * 1024
 """Bytes of a body that are kept for the engine where the configuration has no limit; beyond, the upstream."""
 
 
 class EngineSide:
-    """Asks the engine on behalf of a client. ``tell`` takes events and never raises."""
+    """Asks the engine on behalf of a client. ``tell`` takes events and never raises.
 
-    def __init__(self, ask: AskEngine, tell: Callable[[Event], None]) -> None:
+    An engine that fails again and again is left alone for a while: else every request would have to wait for
+    its time limit before the upstream is asked. ``clock`` gives seconds that only grow.
+    """
+
+    def __init__(self, ask: AskEngine, tell: Callable[[Event], None], clock: Callable[[], float]) -> None:
         self._ask_engine = ask
         self._tell = tell
         self._orders = Orders()
+        self._clock = clock
+        self._circuit = Circuit()
 
     async def read(self, visit: Visit) -> Answer | FallbackReason:
         """The answer to what changes nothing, or why the upstream has to give it."""
-        shadow = visit.snapshot.config.shadow
         if visit.snapshot.engine is None:
             return "no_schema"
+        if self._circuit.opened_at is not None:
+            goes, circuit = self._circuit.ask(self._clock())
+            if not goes:
+                return "circuit"
+            self._turn(circuit)
+        outcome = await self._try_read(visit)
+        if isinstance(outcome, Answer):
+            self._turn(self._circuit.succeed())
+        elif outcome != "unsupported":
+            self._turn(self._circuit.fail(self._clock()))
+        return outcome
+
+    def close_circuit(self) -> None:
+        """Ask the engine again at once: somebody says that it is sound."""
+        self._turn(Circuit())
+
+    def _turn(self, circuit: Circuit) -> None:
+        was_open = self._circuit.opened_at is not None
+        self._circuit = circuit
+        if was_open != (circuit.opened_at is not None):
+            self._tell(CircuitChanged(not was_open))
+
+    async def _try_read(self, visit: Visit) -> Answer | FallbackReason:
+        config = visit.snapshot.config
         try:
-            async with asyncio.timeout(shadow.timeout):
-                return await self._ask(await visit.complete(shadow.max_body), visit.snapshot)
+            async with asyncio.timeout(find_engine_deadline(config)):
+                return await self._ask(await visit.complete(config.shadow.max_body), visit.snapshot)
         except Unsupported:
             return "unsupported"
         except TimeoutError:

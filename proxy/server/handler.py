@@ -7,7 +7,7 @@ The order of things keeps the promises: the client's answer is complete before t
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from proxy.config import Config
 from proxy.engine.touch import find_touched
@@ -39,11 +39,27 @@ from proxy.server.rehearsal import Rehearsal
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.visit import Visit
 from proxy.server.writes import Touched, Write, Writes, find_names
-from proxy.shadow.policy import Decision, FindTouched, Names, QualifiedName, decide
-
-Decide: TypeAlias = Callable[[Request, Config, Names, float, FindTouched], Decision]
+from proxy.shadow.canary import identify_client
+from proxy.shadow.deadlines import find_upstream_deadline
+from proxy.shadow.policy import Decision, FindClient, FindTouched, Holds, Names, QualifiedName, decide
 
 _PLAIN = Decision("other", "upstream", False, "upstream", "mode")
+
+
+class Decides(Protocol):
+    """What becomes of a request; see ``proxy.shadow.policy``."""
+
+    def __call__(
+        self,
+        request: Request,
+        config: Config,
+        names: Names,
+        roll: float,
+        find_touched: FindTouched,
+        find_client: FindClient,
+        holds: Holds,
+        /,
+    ) -> Decision: ...
 
 
 class Handler:
@@ -64,11 +80,11 @@ class Handler:
         emit: Emit,
         clock: Callable[[], float],
         roll: Callable[[], float],
-        decide: Decide = decide,
+        decide: Decides = decide,
     ) -> None:
         self._state = state
         self._upstream = upstream
-        self._engine = EngineSide(ask_engine, self._tell)
+        self._engine = EngineSide(ask_engine, self._tell, clock)
         self._mirror = mirror
         self._rehearsals = rehearsals
         self._writes = writes
@@ -80,6 +96,10 @@ class Handler:
     async def close(self) -> None:
         """Let writes whose clients have left end, for a moment."""
         await self._engine.close()
+
+    def ask_engine_again(self) -> None:
+        """Leave the engine alone no longer: a person has re-armed a table."""
+        self._engine.close_circuit()
 
     async def __call__(self, client: ClientRequest) -> Reply:
         started = self._clock()
@@ -102,8 +122,15 @@ class Handler:
         snapshot = self._state.current
         request = Request(head.method, head.target, head.fields.headers)
         try:
-            find = partial(_find_touched, snapshot)
-            decision = self._decide(request, snapshot.config, snapshot.names, self._roll(), find)
+            decision = self._decide(
+                request,
+                snapshot.config,
+                snapshot.names,
+                self._roll(),
+                partial(_find_touched, snapshot),
+                lambda: identify_client(request, client.peer),
+                snapshot.holds,
+            )
         except Exception as error:
             self._tell(describe_crash("policy", error))
             decision = _PLAIN
@@ -167,7 +194,7 @@ class Handler:
             client.body.keep(visit.room)
         visit.upstream_started = self._clock()
         try:
-            answer = await upstream.send(visit.head, client.body, client.reply.interim)
+            answer = await self._send(visit, upstream)
         except UpstreamError as error:
             visit.upstream_finished = self._clock()
             visit.skip = visit.skip or "upstream_error"
@@ -180,6 +207,18 @@ class Handler:
         finally:
             visit.upstream_finished = answer.finished_at if answer.complete else self._clock()
             answer.close()
+
+    async def _send(self, visit: Visit, upstream: SendsRequests) -> UpstreamAnswer:
+        """Ask the upstream; after the engine has taken its time, within what is left of the client's."""
+        client = visit.client
+        if visit.skip != "fell_back":
+            return await upstream.send(visit.head, client.body, client.reply.interim)
+        seconds = find_upstream_deadline(visit.snapshot.config, self._clock() - visit.started)
+        try:
+            async with asyncio.timeout(seconds):
+                return await upstream.send(visit.head, client.body, client.reply.interim)
+        except TimeoutError as error:
+            raise UpstreamTimeout("no answer in what was left of the client's time") from error
 
     async def _pass_on(self, visit: Visit, answer: UpstreamAnswer, room: int) -> None:
         """Write the upstream's answer to the client, and keep a copy of at most ``room`` bytes of body."""
@@ -216,7 +255,7 @@ class Handler:
 
     async def _say_engine(self, visit: Visit, answer: Answer) -> None:
         visit.engine_finished = self._clock()
-        visit.skip = visit.skip or "mode"
+        visit.engine_answer = answer
         await visit.client.reply.answer(answer)
         visit.answered_by, visit.code = "engine", answer.status
 

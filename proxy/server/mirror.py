@@ -1,4 +1,7 @@
-"""Give the engine a copy of what the upstream answered, and say how the two answers compare.
+"""Give the other side a copy of what one has answered, and say how the two answers compare.
+
+In shadow, and for the clients that a canary does not choose, the other side is the engine; where the engine
+has answered, it is the upstream. Nothing else depends on which it is.
 
 The client is done before anything here begins, and nothing here is waited for: ``offer`` is synchronous,
 takes what fits and sheds the rest at once. Every offer ends in exactly one ``Judged`` or ``Shed``, whatever
@@ -13,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from proxy.config import ShadowConfig
-from proxy.errors import ApiError, Unsupported, render_error
+from proxy.errors import ApiError, Unsupported, UpstreamError, UpstreamRefused, render_error
 from proxy.events import (
     Crashed,
     Emit,
@@ -26,12 +29,12 @@ from proxy.events import (
     SideAnswered,
     VolatileFound,
 )
-from proxy.messages import Exchange, Request
+from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer, Pair
-from proxy.server.proof import Proof
+from proxy.server.proof import AskUpstream, Proof
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot
-from proxy.shadow.policy import Decision
+from proxy.shadow.policy import Decision, Side
 from proxy.shadow.proposals import propose
 from proxy.shadow.shape import read_shape
 from proxy.shadow.signature import sign
@@ -60,14 +63,24 @@ async def check_nothing(table: str, request: Request, pair: Pair, snapshot: Snap
     """The check of a mirror that makes none."""
 
 
+async def ask_nobody(_: Request, __: int) -> Answer:
+    """The upstream where there is none."""
+    raise UpstreamRefused("there is no upstream")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One mirrored read: what to ask the engine, and the upstream's answer. Only itself is equal to it."""
+    """One mirrored read: what to ask the other side, and what ``served_by`` has answered.
+
+    Only itself is equal to it.
+    """
 
     table: str
     exchange: Exchange
     snapshot: Snapshot
     since: float
+    mode: str
+    served_by: Side
 
     @property
     def limits(self) -> ShadowConfig:
@@ -93,11 +106,13 @@ class Mirror:
         *,
         concurrency: int,
         check: Check = check_nothing,
+        ask_upstream: AskUpstream = ask_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``clock`` counts seconds."""
         self._ask_engine = ask_engine
         self._comparer = comparer
+        self._ask_upstream = ask_upstream
         self._prove = prove
         self._throttle = throttle
         self._check = check
@@ -155,7 +170,8 @@ class Mirror:
             self._held += size
             now = self._clock()
             self._waiting_since.append(now)
-            self._queue.put_nowait(Job(decision.table, exchange, snapshot, now))
+            job = Job(decision.table, exchange, snapshot, now, decision.mode, decision.serve)
+            self._queue.put_nowait(job)
 
     async def close(self, grace: float = 1.0) -> None:
         """Shed what waits, let what is in work finish for ``grace`` seconds, then cancel it.
@@ -213,34 +229,50 @@ class Mirror:
             return judge(job, Proof("failed", detail=f"internal error: {describe(error)}"))
 
     async def _settle(self, job: Job) -> Event:
-        """Ask the engine, compare, and have a difference proven."""
+        """Ask the other side, compare, and have a difference proven."""
         started = self._clock()
         if started - job.since > job.limits.timeout:
             return Shed(job.table, "deadline")
-        request, snapshot = job.exchange.request, job.snapshot
-        limit = asyncio.timeout(job.limits.timeout)
-        try:
-            async with limit:
-                answer = await self._ask_engine(request, snapshot)
-        except ApiError as error:
-            answer = render_error(error)
-        except Unsupported as refusal:
-            return judge(job, Proof("unsupported", detail=refusal.feature[:MAX_DETAIL]))
-        except Exception as error:
-            detail = "timeout" if limit.expired() else describe(error)
-            return judge(job, Proof("failed", detail=detail))
-        engine_seconds = max(0.0, self._clock() - started)
-        self._throttle.spend(engine_seconds)
-        self._tell(SideAnswered(job.table, "engine", engine_seconds))
-        pair = Pair(job.exchange.answer, answer)
-        comparison = await self._comparer.compare(request, pair, snapshot)
+        asking = self._hear_upstream if job.served_by == "engine" else self._hear_engine
+        answer = await asking(job)
+        if isinstance(answer, Proof):
+            return judge(job, answer)
+        seconds = max(0.0, self._clock() - started)
+        self._throttle.spend(seconds)
+        if job.served_by == "engine":
+            self._tell(SideAnswered(job.table, "upstream", seconds))
+            pair = Pair(answer, job.exchange.answer)
+        else:
+            self._tell(SideAnswered(job.table, "engine", seconds))
+            pair = Pair(job.exchange.answer, answer)
+        comparison = await self._comparer.compare(job.exchange.request, pair, job.snapshot)
         for rule in sorted(comparison.ignored):
             self._tell(RuleHit(job.table, rule))
         if comparison.verdict == "mismatch":
-            return judge(job, await self._have_proven(job, pair), engine_seconds)
+            return judge(job, await self._have_proven(job, pair), seconds)
         if comparison.verdict == "match":
             await self._have_checked(job, pair)
-        return judge(job, Proof(comparison.verdict), engine_seconds)
+        return judge(job, Proof(comparison.verdict), seconds)
+
+    async def _hear_engine(self, job: Job) -> Answer | Proof:
+        limit = asyncio.timeout(job.limits.timeout)
+        try:
+            async with limit:
+                return await self._ask_engine(job.exchange.request, job.snapshot)
+        except ApiError as error:
+            return render_error(error)
+        except Unsupported as refusal:
+            return Proof("unsupported", detail=refusal.feature[:MAX_DETAIL])
+        except Exception as error:
+            return Proof("failed", detail="timeout" if limit.expired() else describe(error))
+
+    async def _hear_upstream(self, job: Job) -> Answer | Proof:
+        """What the upstream would have answered. That it is silent says nothing about the engine."""
+        try:
+            async with asyncio.timeout(job.limits.timeout):
+                return await self._ask_upstream(job.exchange.request, job.limits.max_body)
+        except (UpstreamError, TimeoutError):
+            return Proof("inconclusive", detail="the upstream did not answer")
 
     async def _have_proven(self, job: Job, pair: Pair) -> Proof:
         request = job.exchange.request
@@ -282,21 +314,26 @@ class Mirror:
                 return
 
 
-def judge(job: Job, proof: Proof, engine_seconds: float = 0.0) -> Judged:
-    """The verdict on ``job``, with the answers that show it where it is a mismatch."""
+def judge(job: Job, proof: Proof, seconds: float = 0.0) -> Judged:
+    """The verdict on ``job``, with the answers that show it where it is a mismatch.
+
+    ``seconds`` is how long the side took that has not served the client; 0 if it did not answer.
+    """
     request = job.exchange.request
+    by_engine = job.served_by == "engine"
     judged = Judged(
         job.table,
         proof.verdict,
         render_request_line(request),
         proof.differences,
-        job.exchange.seconds,
-        engine_seconds,
+        seconds if by_engine else job.exchange.seconds,
+        job.exchange.seconds if by_engine else seconds,
         proof.detail,
         read_shape(request),
         role=find_role(request, job.snapshot, time.time()),
         status=job.exchange.answer.status,
         upstream_version=(job.exchange.answer.header(b"server") or b"").decode("latin-1"),
+        mode=job.mode,
     )
     if proof.verdict != "mismatch" or proof.pair is None:
         return judged

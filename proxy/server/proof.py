@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from proxy.difference import Difference
 from proxy.errors import ApiError, UnderstudyError, UpstreamError, render_error
-from proxy.events import Difference, Verdict
+from proxy.events import Verdict
 from proxy.messages import Answer, Request
 from proxy.reading import Reading
 from proxy.server.comparing import Comparer, Pair

@@ -10,7 +10,8 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from proxy.events import Aspect, Crashed, Difference, Emit, Event, MismatchOpened, MismatchShrunk
+from proxy.difference import Aspect, Difference
+from proxy.events import Crashed, Emit, Event, MismatchOpened, MismatchShrunk
 from proxy.messages import Request
 from proxy.shadow.shrink import can_shrink, search_smallest
 

@@ -1,25 +1,27 @@
 """The one mutable reference of the proxy: which configuration and schema cache are in force."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from proxy.config import Config
 from proxy.database.snapshot import EngineSnapshot
 from proxy.messages import Answer, Request
-from proxy.shadow.policy import Names
+from proxy.shadow.policy import Holds, Names
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Configuration and schema, taken once at the top of a request and used to its end.
 
-    ``engine`` is None while no schema cache could be loaded.
+    ``engine`` is None while no schema cache could be loaded. ``holds`` are the labels of the tables that the
+    guard has put back.
     """
 
     config: Config
     names: Names
     engine: EngineSnapshot | None
+    holds: Holds = frozenset()
 
 
 class State:
@@ -35,6 +37,10 @@ class State:
     def replace(self, snapshot: Snapshot) -> None:
         """Put ``snapshot`` in force for every request that starts from now on."""
         self._current = snapshot
+
+    def put_holds(self, holds: Holds) -> None:
+        """Put ``holds`` in force for every request that starts from now on."""
+        self._current = replace(self._current, holds=holds)
 
 
 AskEngine: TypeAlias = Callable[[Request, Snapshot], Awaitable[Answer]]

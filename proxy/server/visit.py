@@ -38,6 +38,7 @@ class Visit:
     engine_started: float | None = None
     engine_finished: float | None = None
     answer_head: ResponseHead | None = None
+    engine_answer: Answer | None = None
     parts: list[bytes] = field(default_factory=list)
     too_large: bool = False
     skip: SkipReason | None = None
@@ -79,7 +80,8 @@ class Visit:
         body = await client.body.buffer(room)
         if body is None:
             raise Unsupported("large request body")
-        return Request(request.method, request.target, request.headers, body)
+        self.request = Request(request.method, request.target, request.headers, body)
+        return self.request
 
     def answer(self) -> Answer | None:
         """The upstream's answer as it was kept; None unless it came whole and was kept whole."""
@@ -90,6 +92,8 @@ class Visit:
 
     def exchange(self) -> Exchange | SkipReason:
         """What the mirror is to be given, or why it cannot be."""
+        if self.engine_answer is not None:
+            return self._engine_exchange(self.engine_answer)
         request, answer = self.request, self.answer()
         if self.answer_head is None:
             return "upstream_error"
@@ -101,6 +105,11 @@ class Visit:
                 return "too_large"
             request = Request(request.method, request.target, request.headers, body)
         return Exchange(request, answer, self.upstream_seconds)
+
+    def _engine_exchange(self, answer: Answer) -> Exchange | SkipReason:
+        if len(answer.body) > self.snapshot.config.shadow.max_body:
+            return "too_large"
+        return Exchange(self.request, answer, self.engine_seconds)
 
 
 def _between(start: float | None, end: float | None) -> float:

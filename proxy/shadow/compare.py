@@ -9,7 +9,8 @@ choice, is its reading's to say.
 
 from dataclasses import dataclass
 
-from proxy.events import Difference, Verdict
+from proxy.difference import Difference
+from proxy.events import Verdict
 from proxy.messages import Answer, Request
 from proxy.reading import BOUND, Reading
 from proxy.shadow.bodies import DifferentBytes, DifferentValues, Equal, Incomparable, read_bodies

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from proxy.events import Difference, Kind
+from proxy.difference import Difference, Kind
 from proxy.messages import Answer
 from proxy.shadow.tokens import ABSENT, shorten
 

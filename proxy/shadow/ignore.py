@@ -9,7 +9,7 @@ from datetime import date
 
 from proxy.config import IgnoreRule
 from proxy.config.paths import Steps, read_steps
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.shadow.names import Names
 from proxy.shadow.subject import Subject, is_meant
 from proxy.shadow.tokens import Token

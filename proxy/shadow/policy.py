@@ -1,12 +1,13 @@
 """Decide, before anything is sent, which side answers a request and whether it is mirrored."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from proxy.config import Config, ReadMode, Rule, WriteMode
 from proxy.events import SkipReason
 from proxy.messages import READ_METHODS, WRITE_METHODS, Request
+from proxy.shadow.canary import is_chosen
 from proxy.shadow.names import Hazards, Names, QualifiedName
 from proxy.shadow.subject import Subject, find_rule, find_subject, label_subject, list_subjects
 
@@ -36,25 +37,47 @@ class Decision:
 class TableModes:
     """What the reads and writes of one table, or the calls of one function, do now.
 
-    ``hazards`` are the reasons why its writes are not rehearsed although they are meant to be.
+    ``hazards`` are the reasons why its writes are not rehearsed although they are meant to be; ``held`` says
+    that a hold keeps its reads in ``shadow``, whatever the file says; ``engine_share`` is of its reads, from
+    0 to 1.
     """
 
     table: str
     reads: str
     writes: str
     hazards: tuple[str, ...] = ()
+    held: bool = False
+    engine_share: float = 0.0
 
 
 FindTouched: TypeAlias = Callable[[Request], Iterable[QualifiedName]]
 """Gives the relations that a request touches besides its own."""
 
-_ADVANCE: tuple[ReadMode, ...] = ("upstream", "shadow", "engine")
+FindClient: TypeAlias = Callable[[], bytes]
+"""Says who asks, for a canary's choice; see ``proxy.shadow.canary``."""
+
+Holds: TypeAlias = Set[str]
+"""The labels of the tables that the guard has put back."""
+
+_ADVANCE: tuple[ReadMode, ...] = ("upstream", "shadow", "canary", "engine")
 _WRITE_ADVANCE: tuple[WriteMode, ...] = ("upstream", "rehearse", "engine")
+_AS_WRITES: dict[ReadMode, WriteMode] = {
+    "upstream": "upstream",
+    "shadow": "rehearse",
+    "canary": "rehearse",
+    "engine": "engine",
+}
+"""How far a write may go whose representation reads a table that is in such a mode."""
+
 _UNKNOWN = ("what its writes reach is not known",)
 
 
 def _touch_nothing(_: Request) -> Iterable[QualifiedName]:
     return ()
+
+
+def _know_nobody() -> bytes:
+    return b""
 
 
 def decide(
@@ -63,10 +86,14 @@ def decide(
     names: Names,
     roll: float,
     find_touched: FindTouched = _touch_nothing,
+    find_client: FindClient = _know_nobody,
+    holds: Holds = frozenset(),
 ) -> Decision:
     """Decide by the rules of ``config``; ``roll`` is uniform in [0, 100) and settles sampling.
 
-    Of all relations that a request touches, the least advanced mode applies (the weakest link).
+    Of all relations that a request touches, the least advanced mode applies (the weakest link), and of
+    several canaries the smallest share. A hold puts a table
+    back to ``shadow``, and its writes to the upstream; it never moves one forward.
 
     Reads are GET and HEAD of anything, and POST to a function that only reads. Any other POST, PATCH, PUT and
     DELETE is a write: its own relation or function counts by ``writes``, what its representation embeds by
@@ -79,41 +106,66 @@ def decide(
     read = request.method in READ_METHODS or (request.method == "POST" and _only_reads(subject, names))
     if config.upstream is None:
         return Decision(table, "engine", read, "engine", "mode")
-    rule = find_rule(subject, config, names)
+    rule = _find_rule_in_force(subject, config, names, holds)
     if not read:
         mode: WriteMode = "upstream"
         if request.method in WRITE_METHODS and rule.writes != "upstream":
-            mode = _find_weakest_write(rule, find_touched(request), config, names)
+            mode = _find_weakest_write(rule, find_touched(request), config, names, holds)
             if mode == "rehearse" and _find_hazards(subject, names):
                 mode = "upstream"
         serve: Side = "engine" if mode == "engine" else "upstream"
         return Decision(table, mode, False, serve, "method", rehearse=mode == "rehearse")
     if not names.schemas:
         return Decision(table, rule.reads, True, "upstream", "no_schema")
-    if config.tables and rule.reads != "upstream":
-        rule = _find_weakest(rule, find_touched(request), config, names)
+    if (config.tables or holds) and rule.reads != "upstream":
+        rule = _find_weakest(rule, find_touched(request), config, names, holds)
+    skip: SkipReason | None
     match rule.reads:
         case "engine":
-            return Decision(table, "engine", True, "engine", "mode")
+            # Without a share to verify nothing is sampled: that is the mode.
+            skip = None if roll < rule.verify else "not_sampled" if rule.verify else "mode"
+            return Decision(table, "engine", True, "engine", skip)
+        case "canary":
+            chosen = is_chosen(request, find_client(), rule.share)
+            return Decision(table, "canary", True, "engine" if chosen else "upstream", None)
         case "shadow":
-            skip: SkipReason | None = None if roll < rule.sample else "not_sampled"
+            skip = None if roll < rule.sample else "not_sampled"
             return Decision(table, "shadow", True, "upstream", skip)
         case "upstream":
             return Decision(table, "upstream", True, "upstream", "mode")
 
 
-def _find_weakest(rule: Rule, touched: Iterable[QualifiedName], config: Config, names: Names) -> Rule:
-    others = (find_rule(Subject(schema, name, False), config, names) for schema, name in touched)
-    return min((rule, *others), key=lambda one: _ADVANCE.index(one.reads))
+def _find_rule_in_force(subject: Subject | None, config: Config, names: Names, holds: Holds) -> Rule:
+    """The rule for ``subject``, less what a hold takes back."""
+    rule = find_rule(subject, config, names)
+    if not holds or label_subject(subject, names) not in holds:
+        return rule
+    reads = min(rule.reads, "shadow", key=_ADVANCE.index)
+    return replace(rule, reads=reads, writes="upstream")
+
+
+def _find_weakest(
+    rule: Rule, touched: Iterable[QualifiedName], config: Config, names: Names, holds: Holds
+) -> Rule:
+    return min((rule, *_find_others(touched, config, names, holds)), key=_find_advance)
+
+
+def _find_advance(rule: Rule) -> tuple[int, float]:
+    return _ADVANCE.index(rule.reads), rule.share if rule.reads == "canary" else 0.0
 
 
 def _find_weakest_write(
-    rule: Rule, touched: Iterable[QualifiedName], config: Config, names: Names
+    rule: Rule, touched: Iterable[QualifiedName], config: Config, names: Names, holds: Holds
 ) -> WriteMode:
     """What is read for the representation counts as far as its reads have come."""
-    others = (find_rule(Subject(schema, name, False), config, names).reads for schema, name in touched)
-    advance = min((_ADVANCE.index(reads) for reads in others), default=len(_ADVANCE))
-    return _WRITE_ADVANCE[min(advance, _WRITE_ADVANCE.index(rule.writes))]
+    others = (_AS_WRITES[one.reads] for one in _find_others(touched, config, names, holds))
+    return min((rule.writes, *others), key=_WRITE_ADVANCE.index)
+
+
+def _find_others(
+    touched: Iterable[QualifiedName], config: Config, names: Names, holds: Holds
+) -> Iterable[Rule]:
+    return (_find_rule_in_force(Subject(schema, name), config, names, holds) for schema, name in touched)
 
 
 def _find_hazards(subject: Subject | None, names: Names) -> tuple[str, ...]:
@@ -124,7 +176,7 @@ def _find_hazards(subject: Subject | None, names: Names) -> tuple[str, ...]:
     return known.get((subject.schema, subject.name), _UNKNOWN)
 
 
-def list_modes(config: Config, names: Names) -> tuple[TableModes, ...]:
+def list_modes(config: Config, names: Names, holds: Holds = frozenset()) -> tuple[TableModes, ...]:
     """The modes of everything in the schema cache, and at last of everything ``other``.
 
     What the configuration names comes first, so that whoever keeps only so many keeps those.
@@ -133,10 +185,12 @@ def list_modes(config: Config, names: Names) -> tuple[TableModes, ...]:
     def modes(subject: Subject | None) -> TableModes:
         table = label_subject(subject, names)
         if config.upstream is None:
-            return TableModes(table, "engine", "engine")
-        rule = find_rule(subject, config, names)
+            return TableModes(table, "engine", "engine", engine_share=1.0)
+        rule = _find_rule_in_force(subject, config, names, holds)
         hazards = _find_hazards(subject, names) if rule.writes == "rehearse" else ()
-        return TableModes(table, rule.reads, "upstream" if hazards else rule.writes, hazards)
+        writes = "upstream" if hazards else rule.writes
+        share = 1.0 if rule.reads == "engine" else rule.share / 100 if rule.reads == "canary" else 0.0
+        return TableModes(table, rule.reads, writes, hazards, held=table in holds, engine_share=share)
 
     subjects = sorted(
         list_subjects(names), key=lambda subject: find_rule(subject, config, names) is config.defaults

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from math import ceil, log2
 from typing import Literal, TypeAlias
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.shadow.parts import Fact, Parts, Place, find_field
 
 QUIET_ROUNDS = 4

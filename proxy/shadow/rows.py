@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.reading import Reading
 from proxy.shadow.arrange import Arranging, find_member
 from proxy.shadow.tokens import (

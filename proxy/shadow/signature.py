@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from proxy.events import Aspect, Difference
+from proxy.difference import Aspect, Difference
 from proxy.messages import Answer, Request
 
 MAX_PLACES = 4

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from proxy.events import Difference, Kind
+from proxy.difference import Difference, Kind
 
 Token: TypeAlias = "bool | bytes | str | list[Token] | tuple[tuple[str, Token], ...] | None"
 """A JSON value: numbers are bytes, arrays lists, objects tuples of members. ``==`` is token equality."""

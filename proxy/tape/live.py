@@ -17,7 +17,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from proxy.config.kinds import DURATION, SIZE
+from proxy.config.kinds import (
+    DURATION,
+    SIZE,
+)
 from proxy.tape.recorder import RecordingLimits
 
 LONGEST_LINE = 16 * 1024 * 1024

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from proxy.config import Address
 from proxy.config.kinds import (
-    ADDRESS,
     DURATION,
+    FACTOR,
+    FRACTION,
     PERCENTAGE,
+    PERIOD,
     SIZE,
-    UPSTREAM_URL,
     OutOfRange,
     choice,
     integer,
@@ -18,6 +19,10 @@ from proxy.config.kinds import (
     read_size,
     show_duration,
     show_size,
+)
+from proxy.config.places import (
+    ADDRESS,
+    UPSTREAM_URL,
 )
 
 
@@ -112,7 +117,7 @@ def test_every_size_is_read_back_as_it_is_shown(size: int) -> None:
 
 @given(st.text())
 def test_no_text_makes_a_kind_fail_otherwise_than_by_refusing_it(text: str) -> None:
-    for kind in (DURATION, SIZE, PERCENTAGE, ADDRESS, UPSTREAM_URL, integer(0)):
+    for kind in (DURATION, PERIOD, SIZE, PERCENTAGE, FRACTION, FACTOR, ADDRESS, UPSTREAM_URL, integer(0)):
         try:
             value = kind.read(text)
         except ValueError:
@@ -129,6 +134,32 @@ def test_a_percentage_lies_between_0_and_100(text: str, share: float) -> None:
 def test_what_is_no_percentage_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^$"):
         PERCENTAGE.read(text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("0.001", 0.001), ("0.95", 0.95), ("0.00001", 0.00001)])
+def test_a_fraction_lies_between_0_and_1_and_is_neither(text: str, share: float) -> None:
+    assert FRACTION.read(text) == share
+    assert FRACTION.show(share) == text
+
+
+@pytest.mark.parametrize("text", ["0", "1", "1.5", "-0.1", "5%", "1e-3", "", "many"])
+def test_what_is_no_fraction_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^$"):
+        FRACTION.read(text)
+
+
+def test_a_period_may_be_long_or_none() -> None:
+    assert PERIOD.read("14d") == 14 * 86400
+    assert PERIOD.read("0") == 0
+    with pytest.raises(OutOfRange):
+        PERIOD.read("367d")
+
+
+@pytest.mark.parametrize("text", ["0", "1001", "-1", "twice"])
+def test_what_is_no_factor_is_refused(text: str) -> None:
+    assert FACTOR.read("1.2") == 1.2
+    with pytest.raises(ValueError, match=r"^$"):
+        FACTOR.read(text)
 
 
 @pytest.mark.parametrize(
@@ -189,12 +220,12 @@ def test_an_upstream_with_anything_else_is_refused(text: str) -> None:
         UPSTREAM_URL.read(text)
 
 
-def test_a_choice_says_what_is_not_built_yet() -> None:
-    kind = choice("one", later=("two", "three"))
+def test_a_choice_says_what_can_be_chosen() -> None:
+    kind = choice("one", "two")
     assert kind.read("one") == "one"
-    assert kind.allowed == "one (two and three are not built yet)"
+    assert kind.allowed == "one, two"
     with pytest.raises(ValueError, match=r"^$"):
-        kind.read("two")
+        kind.read("three")
 
 
 def test_a_whole_number_out_of_range_is_told_from_what_is_none() -> None:

@@ -51,6 +51,7 @@ def fits(value: Any, schema: Any) -> bool:
         "minimum",
         "maximum",
         "exclusiveMinimum",
+        "exclusiveMaximum",
         "minLength",
         "properties",
         "patternProperties",
@@ -80,6 +81,7 @@ def fits(value: Any, schema: Any) -> bool:
     if has_type(value, "number") and not (
         schema.get("minimum", value) <= value <= schema.get("maximum", value)
         and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"])
     ):
         return False
     if isinstance(value, list):
@@ -154,7 +156,8 @@ def is_accepted(text: str) -> bool:
         "engine: {jwt-secret: 12345678901234567890123456789012}",
         "defaults:",
         "defaults: {reads: engine, writes: upstream, sample: 0.5}",
-        "defaults: {reads: canary}",
+        "defaults: {reads: canary, share: 5}",
+        "defaults: {reads: both}",
         "defaults: {writes: rehearse}",
         "tables: {a: {writes: engine}}",
         "tables: {a: {writes: shadow}}",
@@ -174,6 +177,16 @@ def is_accepted(text: str) -> bool:
         "tables: {a: {share: 5}}",
         "functions: {a: {reads: upstream}}",
         "functions: {a: {reads: yes}}",
+        "readiness: {max_mismatch_rate: 0.001, max_latency_ratio: '1.2', min_period: 7d}",
+        "readiness: {max_mismatch_rate: '0.00'}",
+        "readiness: {confidence: 1}",
+        "readiness: {confidence: 0}",
+        "readiness: {max_unseen_shapes: 5%}",
+        "readiness: {max_latency_ratio: 0}",
+        "readiness: {min_period: 0}",
+        "guard: {window: 0s}",
+        "guard: {min_errors: 0}",
+        "guard: {max_mismatches: 0, max_error_rate: 0.5}",
         "shadow: {timeout: 2s, queue_bytes: 1.5MiB, max_body: 1000}",
         "shadow: {timeout: 0}",
         "shadow: {timeout: 0s}",

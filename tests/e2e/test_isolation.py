@@ -147,7 +147,10 @@ async def test_a_table_of_a_hung_engine_is_answered_by_the_upstream_in_its_place
             assert crowd.wrong == []
             (storage,) = running.tally.report()
             assert storage.table == "storage"
-            assert storage.fallbacks["timeout"] == storage.skipped["fell_back"] == storage.reads
+            fallbacks = storage.fallbacks["timeout"] + storage.fallbacks["circuit"]
+            assert fallbacks == storage.skipped["fell_back"] > 0
+            # The guard has put the table back by then, and the mirror asks the hung engine in vain.
+            assert set(running.guarding.holds) == {"storage"}
             assert storage.engine_served == 0
             await assert_all_accounted(running)
 

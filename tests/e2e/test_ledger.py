@@ -20,7 +20,8 @@ from proxy.config import Address, Config, RedactConfig
 from proxy.database.answer import answer
 from proxy.database.connection import Database
 from proxy.database.snapshot import EngineSnapshot
-from proxy.events import Difference, Judged, ModeChanged
+from proxy.difference import Difference
+from proxy.events import Judged, ModeChanged
 from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
 from proxy.messages import Answer, Request
 from tests.e2e.support import (

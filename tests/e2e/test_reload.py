@@ -126,7 +126,7 @@ async def test_a_bad_file_is_refused_and_reported_and_the_last_good_one_stays(st
     assert await stage.gauge("config_last_reload_successful") == 1
     stage.write("tables: {storage: {reads: sometimes}}\n")
     reload = await stage.wait_judged(accepted=False)
-    expected = f"{stage.file}:5: tables.storage.reads: found 'sometimes'; allowed: upstream, shadow, engine"
+    expected = f"{stage.file}:5: tables.storage.reads: found 'sometimes'; allowed: upstream, shadow, canary"
     assert reload["problem"].startswith(expected)
     assert await stage.gauge("config_last_reload_successful") == 0
     assert await stage.mode("storage") == "engine"

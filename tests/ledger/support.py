@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from proxy.events import Difference, Event, Judged, Verdict
+from proxy.difference import Difference
+from proxy.events import Event, Judged, Verdict
 from proxy.ledger.batch import MAX_BYTES, MAX_KEYS
 from proxy.ledger.bounds import DEFAULT, Bounds
 from proxy.ledger.database import LedgerDatabase

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from proxy.difference import Difference
 from proxy.events import (
-    Difference,
     FellBack,
     LedgerShed,
     MismatchOpened,

@@ -11,8 +11,16 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from proxy.config import IgnoreRule
-from proxy.errors import UnderstudyError
-from proxy.events import ConfigReloaded, Event, Judged, RuleHit, SchemaLoaded, Served, VolatileFound
+from proxy.errors import ApiError, EngineDown, UnderstudyError
+from proxy.events import (
+    ConfigReloaded,
+    Event,
+    Judged,
+    RuleHit,
+    SchemaLoaded,
+    Served,
+    VolatileFound,
+)
 from proxy.messages import Answer, Request
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.health import Condition, Health
@@ -23,6 +31,7 @@ from proxy.operate.recent import Recent
 from proxy.operate.rules import Rules
 from proxy.operate.tally import Tally
 from proxy.server.throttle import Throttle
+from proxy.shadow.guard import Hold
 from proxy.shadow.policy import TableModes
 
 RULES = (
@@ -30,6 +39,24 @@ RULES = (
     IgnoreRule("never seen again", date(2026, 12, 31), table="storage", path="gone"),
     IgnoreRule("until the upgrade", date(2026, 5, 31), function="latest", header="X-Build"),
 )
+
+
+HOLD = Hold("storage", 7.0, "errors", "5 engine errors")
+
+
+@dataclass
+class Desk:
+    """The guard, as far as operators handle it; ``down``: its store cannot be reached."""
+
+    holds: dict[str, Hold]
+    down: bool = False
+    rearmed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def rearm(self, table: str, who: str, why: str) -> bool:
+        if self.down:
+            raise EngineDown(ApiError(503, "x", "the store is gone"))
+        self.rearmed.append((table, who, why))
+        return self.holds.pop(table, None) is not None
 
 
 @dataclass
@@ -65,6 +92,7 @@ class Port:
     proposals: Proposals = field(default_factory=Proposals)
     rules: Rules = field(default_factory=Rules)
     health: Health = field(default_factory=lambda: Health(wall_clock=lambda: 7.0))
+    guarding: Desk = field(default_factory=lambda: Desk({"storage": HOLD}))
     client: Any = None
     asked: Asked = field(default_factory=Asked)
     recordings_ended: int = 0
@@ -109,6 +137,7 @@ async def port() -> AsyncIterator[Port]:
         made.asked,
         made.record,
         made.answer,
+        made.guarding,
     )
     async with TestClient(TestServer(make_admin(sources))) as client:
         made.client = client
@@ -161,7 +190,16 @@ async def test_status_tells_modes_tally_and_what_happened_last(port: Port) -> No
         1,
         1,
     )
-    assert status["modes"] == [{"table": "storage", "reads": "shadow", "writes": "upstream", "hazards": []}]
+    assert status["modes"] == [
+        {
+            "table": "storage",
+            "reads": "shadow",
+            "writes": "upstream",
+            "hazards": [],
+            "held": False,
+            "engine_share": 0.0,
+        }
+    ]
     assert status["last_reload"] == {
         "at": 7.0,
         "accepted": False,
@@ -272,3 +310,23 @@ async def test_a_recording_that_cannot_be_is_told(port: Port) -> None:
     port.asked.down = "4 recordings are under way"
     response = await port.client.get("/tape")
     assert (response.status, await response.json()) == (503, {"error": "4 recordings are under way"})
+
+
+async def test_holds_are_listed_and_taken_by_a_person_with_a_reason(port: Port) -> None:
+    held = {"table": "storage", "since": 7.0, "reason": "errors", "words": "5 engine errors"}
+    assert await (await port.client.get("/holds")).json() == [held]
+    assert (await (await port.client.get("/status")).json())["holds"] == [held]
+    assert (await port.client.post("/holds/storage/rearm?who=anna")).status == 400
+    done = await port.client.post("/holds/storage/rearm?who=anna&why=the+disk+is+back")
+    assert (done.status, await done.json()) == (200, {"table": "storage", "held": False})
+    assert port.guarding.rearmed == [("storage", "anna", "the disk is back")]
+    assert (await port.client.post("/holds/rpc/latest/rearm?why=x")).status == 404
+
+
+async def test_a_hold_is_not_taken_by_a_web_page_nor_without_its_store(port: Port) -> None:
+    path = "/holds/storage/rearm?why=x"
+    assert (await port.client.post(path, headers={"Origin": "https://evil.example"})).status == 403
+    port.guarding.down = True
+    answer = await port.client.post(path)
+    assert answer.status == 503
+    assert "the store is gone" in (await answer.json())["error"]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.difference import Difference
 from proxy.events import (
     ConfigReloaded,
     Crashed,
-    Difference,
     Event,
     FellBack,
     Judged,

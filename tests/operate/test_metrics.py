@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.difference import Difference
 from proxy.events import (
+    CircuitChanged,
     ConfigReloaded,
     Crashed,
-    Difference,
     FellBack,
+    GuardAlarmed,
+    Held,
     Judged,
     LedgerFlushed,
     LedgerShed,
@@ -62,6 +65,10 @@ FAMILIES = {
     "queue_oldest_seconds",
     "in_flight",
     "table_mode",
+    "table_held",
+    "rollbacks",
+    "guard_alarms",
+    "circuit_open",
     "mode_change_timestamp_seconds",
     "engine_share_ratio",
     "fallbacks",
@@ -117,7 +124,7 @@ def test_every_child_is_zero_before_anything_happens(metrics: Metrics, table: st
         assert value(metrics, "shed_total", table=table, reason=reason) == 0
     for aspect in ("status", "headers", "body", "order"):
         assert value(metrics, "mismatches_total", table=table, aspect=aspect) == 0
-    for reason in ("unsupported", "failed", "timeout", "no_schema"):
+    for reason in ("unsupported", "failed", "timeout", "no_schema", "circuit"):
         assert value(metrics, "fallbacks_total", table=table, reason=reason) == 0
     for side in ("upstream", "engine"):
         assert value(metrics, "side_duration_seconds_count", table=table, side=side) == 0
@@ -219,7 +226,9 @@ def test_one_mode_is_in_force_and_a_change_has_its_time() -> None:
     assert [
         value(metrics, "table_mode", **labels, mode=mode) for mode in ("upstream", "shadow", "engine")
     ] == [0, 0, 1]
-    assert value(metrics, "engine_share_ratio", table="storage") == 1
+    metrics.set_tables([TableModes("storage", "canary", "upstream", held=True, engine_share=0.25)])
+    assert value(metrics, "engine_share_ratio", table="storage") == 0.25
+    assert value(metrics, "table_held", table="storage") == 1
     assert value(metrics, "mode_change_timestamp_seconds", table="storage", mode="engine") == 77
     assert value(metrics, "mode_change_timestamp_seconds", table="storage", mode="shadow") == 0
     assert value(metrics, "table_mode", table="storage", operation="writes", mode="upstream") == 1
@@ -327,7 +336,7 @@ def test_the_number_of_series_stays_within_its_budget() -> None:
     metrics = Metrics(wall_clock=lambda: 0.0)
     few = series(metrics)
     metrics.set_tables([TableModes("storage", "shadow", "upstream")])
-    assert series(metrics) - few < 150
+    assert series(metrics) - few < 170
 
 
 def test_flushes_to_the_ledger_and_what_it_shed_are_counted(metrics: Metrics) -> None:
@@ -351,3 +360,15 @@ def test_the_ledger_is_watched(metrics: Metrics) -> None:
     assert value(metrics, "ledger_up") == 1
     assert value(metrics, "ledger_pending_entries") == 3
     assert value(metrics, "ledger_pending_bytes") == 400
+
+
+def test_holds_alarms_and_the_circuit_are_counted(metrics: Metrics) -> None:
+    for reason in ("mismatches", "errors", "latency"):
+        assert value(metrics, "rollbacks_total", table="storage", reason=reason) == 0
+    metrics.listen(Held("storage", "errors", "5 engine errors"))
+    metrics.listen(GuardAlarmed("storage", "latency", "5 answers"))
+    assert value(metrics, "rollbacks_total", table="storage", reason="errors") == 1
+    assert value(metrics, "guard_alarms_total", table="storage", reason="latency") == 1
+    for state in (True, False):
+        metrics.listen(CircuitChanged(open=state))
+        assert value(metrics, "circuit_open") == state

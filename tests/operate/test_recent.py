@@ -1,6 +1,7 @@
 """The newest disagreements, remembered without values."""
 
-from proxy.events import Difference, Judged, Verdict
+from proxy.difference import Difference
+from proxy.events import Judged, Verdict
 from proxy.operate.recent import KEPT, Disagreement, Recent
 
 

@@ -12,7 +12,16 @@ from proxy.config import Config, EngineConfig, Limits, RehearsalConfig, Rule
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.schema import Column, Relation, Schema
 from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported
-from proxy.events import Crashed, Event, OutcomeLost, Rehearsed, Served, SideAnswered, Skipped, Unrehearsed
+from proxy.events import (
+    Crashed,
+    Event,
+    OutcomeLost,
+    Rehearsed,
+    Served,
+    SideAnswered,
+    Skipped,
+    Unrehearsed,
+)
 from proxy.messages import Answer, Request
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.state import Snapshot

@@ -21,7 +21,7 @@ from proxy.shadow.policy import Names
 
 FIRST = b"upstream: {url: 'http://a'}\ntables: {storage: {reads: shadow}}\n"
 ENGINE = FIRST.replace(b"reads: shadow", b"reads: engine")
-BAD = FIRST.replace(b"reads: shadow", b"reads: canary")
+BAD = FIRST.replace(b"reads: shadow", b"reads: both")
 UNKNOWN = FIRST.replace(b"storage", b"missing")
 NAMES = Names(("dlm",), frozenset({("dlm", "storage"), ("dlm", "location")}), {("dlm", "latest"): True})
 
@@ -144,8 +144,7 @@ async def test_a_bad_file_is_refused_once_and_the_last_good_one_stays(scene: Sce
     before = scene.state.current
     scene.content = BAD
     assert problem_of(await scene.pass_time(10)) == (
-        "understudy.yaml:2: tables.storage.reads: found 'canary';"
-        " allowed: upstream, shadow, engine (canary is not built yet)"
+        "understudy.yaml:2: tables.storage.reads: found 'both'; allowed: upstream, shadow, canary, engine"
     )
     assert scene.state.current is before
 
@@ -154,7 +153,7 @@ async def test_every_bad_file_is_told_anew(scene: Scene) -> None:
     scene.content = BAD
     await scene.pass_time(2)
     scene.content = BAD + b"# the same fault\n"
-    assert "canary" in problem_of(await scene.pass_time(5))
+    assert "'both'" in problem_of(await scene.pass_time(5))
 
 
 async def test_a_good_file_after_a_bad_one_is_accepted_even_if_it_is_the_old_one(scene: Scene) -> None:
@@ -244,7 +243,7 @@ async def test_reload_acts_at_once_and_always_answers(scene: Scene) -> None:
     for _ in range(2):
         scene.events.clear()
         await scene.reload.reload()
-        assert "canary" in problem_of(scene.events)
+        assert "'both'" in problem_of(scene.events)
     assert await scene.pass_time(3) == []
 
 
@@ -259,7 +258,7 @@ async def test_an_unforeseen_fault_is_told_and_the_watching_goes_on() -> None:
     scene = Scene()
 
     def parse(content: bytes) -> ConfigFile:
-        if b"canary" in content:
+        if b"both" in content:
             raise LookupError("a secret")
         return scene.parse(content)
 

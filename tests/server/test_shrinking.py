@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from proxy.events import Crashed, Difference, Event, MismatchOpened, MismatchShrunk
+from proxy.difference import Difference
+from proxy.events import Crashed, Event, MismatchOpened, MismatchShrunk
 from proxy.messages import Request
 from proxy.server.shrinking import MAX_WAITING, PAUSE, FindDifferences, Shrinker
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from proxy.events import Difference, Kind
+from proxy.difference import Difference, Kind
 from proxy.messages import Answer, Request
 from proxy.reading import BOUND, Reading
 from proxy.shadow import compare as comparing

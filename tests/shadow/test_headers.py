@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.messages import Answer, Headers
 from proxy.shadow.headers import HEADERS, compare_headers
 

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.config.paths import read_steps
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.reading import Reading
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.ignore import Ignored, Ignoring

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.shadow.compare import compare
 from proxy.shadow.tokens import find_kind
 from tests.shadow.answers import answer, get

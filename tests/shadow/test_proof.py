@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.messages import Answer
 from proxy.reading import BOUND, Reading
 from proxy.shadow.compare import compare

@@ -4,7 +4,7 @@ import json
 
 from hypothesis import given
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.shadow.compare import compare
 from proxy.shadow.signature import generalise, sign
 from tests.shadow.answers import answer, any_answers, get

@@ -2,7 +2,6 @@
 
 types      trees of rows as values; equal if they differ in literals only
 whole      whole plans: tree, source, body
-limits     how much a request may select
 resolve    fields and conditions against the columns of a relation
 relations  which relation, and which relationship, a name means
 tree       passes that grow the tree: nodes, filters, orders, ranges, relationships

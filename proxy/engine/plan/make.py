@@ -3,7 +3,7 @@
 Source: PostgREST 14, reference 0.3 (steps 11 to 14).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ from proxy.config import EngineConfig
 from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.parse.media import MediaType
 from proxy.engine.parse.request import ApiRequest
+from proxy.engine.parse.syntax import SelectField, SelectItem
 from proxy.engine.plan.call import find_function, make_call
 from proxy.engine.plan.change import make_change
 from proxy.engine.plan.embed import (
@@ -26,7 +27,6 @@ from proxy.engine.plan.embed import (
     refuse_many_spreads,
     relate_orders,
 )
-from proxy.engine.plan.limits import refuse_too_many
 from proxy.engine.plan.negotiate import (
     accept_timezone,
     choose_body,
@@ -51,6 +51,7 @@ from proxy.engine.plan.whole import Body, Change, Explain, Insert, NoBody, Plan,
 from proxy.engine.schema import Function, QualifiedName, Relation, Schema
 from proxy.errors import ApiError
 
+_MOST_EMBEDDED = 256
 _SETS_ONLY = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"
 
 
@@ -206,7 +207,7 @@ def make_tree(
 ) -> ReadNode:
     """The tree of nodes to read, rooted in ``relation``. Raises ApiError."""
     dialect = find_dialect(options.compat)
-    refuse_too_many(request.parameters.select)
+    _refuse_too_many(request.parameters.select)
     tree = plant(relation, request.parameters.select, schema)
     tree = add_filters(tree, request, schema, dialect)
     tree = add_orders(tree, request, schema, dialect)
@@ -224,6 +225,16 @@ def make_tree(
     tree = _settle_aggregates(add_outputs(tree), dialect, allowed=options.db_aggregates_enabled)
     tree = order_spreads(tree)
     return tree if request.writes else restrict_rows(tree, options.db_max_rows)
+
+
+def _refuse_too_many(select: Sequence[SelectItem]) -> None:
+    """Raises ApiError for more embedded resources than PostgreSQL can plan to join in reasonable time."""
+    if _count_embedded(select) > _MOST_EMBEDDED:
+        raise ApiError(400, "PGRST100", f"The request embeds more than {_MOST_EMBEDDED} resources")
+
+
+def _count_embedded(select: Sequence[SelectItem]) -> int:
+    return sum(1 + _count_embedded(item.items) for item in select if not isinstance(item, SelectField))
 
 
 def _settle_aggregates(tree: ReadNode, dialect: Dialect, *, allowed: bool) -> ReadNode:

@@ -7,7 +7,6 @@ change      INSERT, UPDATE and DELETE as a source of rows
 read        the rows of a relation and what is embedded in it
 body        the text made from rows
 statement   the one statement: source, rows, counts and body
-memory      what was made before, in a bounded space
 build       statement text, once per shape, and the values that go with it
 session     the settings of a request's transaction
 """

@@ -1,12 +1,12 @@
 """From a plan's shape to SQL text, built and compiled once per shape."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from proxy.engine.plan.types import ReadNode, Value, walk_values
 from proxy.engine.plan.whole import Explain, Shape
 from proxy.engine.sql.elements import DIALECT, Slot
-from proxy.engine.sql.memory import Memory
 from proxy.engine.sql.read import make_count
 from proxy.engine.sql.statement import make_statement
 
@@ -22,15 +22,7 @@ class Statement:
     parameters: int
 
 
-SPACE = 16 * 1024 * 1024
-"""Bytes of SQL text that are kept; what else belongs to a statement takes about as much again."""
-
-STATEMENTS: Memory[tuple[Shape | ReadNode, Pins | None], Statement] = Memory(
-    SPACE, lambda _, statement: len(statement.sql)
-)
-"""The statements of this process, two for each shape: one to be described, one to be run."""
-
-
+@lru_cache(maxsize=4096)  # two for each shape: to be described, and to be run
 def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Statement:
     """The statement for a shape; for a bare node one that asks how many rows of it the planner expects.
     Without ``pins`` it is fit to be described, not to be run:
@@ -38,14 +30,6 @@ def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Stateme
        values reach PostgREST's statements untyped, and what type PostgreSQL gives them decides results and
        error texts. So PostgreSQL is asked once per shape, and the types it names are pinned from then on.
     """
-    statement = STATEMENTS.get((plan, pins))
-    if statement is None:
-        statement = _build(plan, pins)
-        STATEMENTS.put((plan, pins), statement)
-    return statement
-
-
-def _build(plan: Shape | ReadNode, pins: Pins | None) -> Statement:
     slots = _number(plan, pins)
 
     def bind(value: Value) -> Slot:

@@ -111,8 +111,11 @@ def _headers(headers: Headers) -> dict[str, Json]:
 
 
 def _cookies(headers: Headers) -> dict[str, Json]:
-    """What the first ``Cookie`` header has, read as loosely as PostgREST's library reads it."""
-    value = next((value for key, value in headers if key.lower() == b"cookie"), b"")
-    crumbs = value.decode("utf-8", "replace").removesuffix(";").split(";") if value else []
-    pairs = (crumb.partition("=") for crumb in crumbs)
-    return {name.lstrip(" "): text for name, _, text in pairs}
+    cookies: dict[str, Json] = {}
+    for key, value in headers:
+        if key.lower() == b"cookie":
+            for part in value.decode("utf-8", "replace").split(";"):
+                crumb, _, text = part.strip().partition("=")
+                if crumb:
+                    cookies[crumb] = text
+    return cookies

@@ -35,9 +35,8 @@ def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Row
         counted = make_count_limited(shape, bind).cte("pgrst_source_count")
         total = select(func.count()).select_from(counted).scalar_subquery()
     single = isinstance(shape.source, CallNode) and shape.source.single
-    # A plan has the columns that PostgREST's has.
-    columns = [_check(pinned).label("checked")] if shape.explain is None else []
-    columns += [
+    columns = [
+        _check(pinned).label("checked"),
         total.label("total_result_set"),
         (literal_column("1") if single else func.count(whole_row(row))).label("page_total"),
         make_body(shape.body, source, row).label("body"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.messages import Answer, Headers, Request
 from proxy.shadow.coding import decode_body, read_codings
 from proxy.shadow.redaction.bodies import redact_body, render_json, sweep_body

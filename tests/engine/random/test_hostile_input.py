@@ -117,18 +117,6 @@ def test_more_resources_than_can_be_joined_are_refused_and_as_many_as_can_are_no
     assert json.loads(refused.body)["message"] == "The request embeds more than 256 resources"
 
 
-@pytest.mark.parametrize("query", ["select={}", "select=id,lone({})"])
-def test_more_columns_than_postgresql_takes_are_refused_in_its_words(observatory: World, query: str) -> None:
-    def ask(count: int) -> Answer:
-        return observatory.get("/lone?" + query.format(",".join(["id"] * count)))
-
-    refused = ask(1665)
-    assert refused.status == 500
-    assert json.loads(refused.body)["message"] == "target lists can have at most 1664 entries"
-    observatory.texts.clear()
-    assert (ask(5000), observatory.texts) == (refused, [])
-
-
 @pytest.mark.parametrize("body", [b"who=\xff", b"who=%ff", b"wh%fo=x&\xff=1"])
 def test_a_form_that_is_no_utf_8_is_the_clients_error(harbour: World, body: bytes) -> None:
     headers = encode(("Content-Type", "application/x-www-form-urlencoded"))

@@ -14,7 +14,7 @@ from proxy.database.answer import answer
 from proxy.database.connection import Database
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.schema import Schema
-from proxy.engine.sql.build import STATEMENTS
+from proxy.engine.sql.build import build_statement
 from proxy.messages import Answer, Headers, Request
 
 JSON_TYPE = b"application/json; charset=utf-8"
@@ -55,7 +55,7 @@ class World:
 
     def forget(self) -> None:
         """Have the next statement built from its plan again, and its types asked for."""
-        STATEMENTS.clear()
+        build_statement.cache_clear()
         self.first.pins.clear()
         self.second.pins.clear()
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.config import RedactConfig
-from proxy.events import Difference
+from proxy.difference import Difference
 from proxy.messages import Answer, Headers, Request
 from proxy.shadow.compare import compare
 from proxy.shadow.redaction.exchange import Redacted, redact_exchange

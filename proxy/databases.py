@@ -1,0 +1,57 @@
+"""The engine on its databases, as the server room asks it: what the two know of each other, joined."""
+
+from proxy.config import EngineConfig
+from proxy.database.alone import answer_alone
+from proxy.database.answer import answer
+from proxy.database.connection import Database
+from proxy.database.reach import load_reach
+from proxy.engine.reach import Reach
+from proxy.engine.schema import Schema
+from proxy.engine.sql.session import Rehearsal
+from proxy.errors import ApiError
+from proxy.events import Crashed, Emit
+from proxy.messages import Answer, Request
+from proxy.server.schema_cache import LoadReach, LoadSchema
+from proxy.server.state import AskEngine, Snapshot
+
+
+def asking(database: Database, *, alone: bool = False, rehearse: bool = False) -> AskEngine:
+    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer.
+
+    ``rehearse``: whatever is asked for is undone, within the limits of the configuration.
+    """
+
+    async def ask(request: Request, snapshot: Snapshot) -> Answer:
+        if alone:
+            return await answer_alone(request, snapshot.config.engine, snapshot.engine, database)
+        assert snapshot.engine is not None
+        limits = snapshot.config.rehearsal
+        rehearsal = Rehearsal(limits.lock_timeout, limits.statement_timeout) if rehearse else None
+        return await answer(request, snapshot.engine, database, rehearsal=rehearsal)
+
+    return ask
+
+
+def loading(serving: Database, *others: Database) -> LoadSchema:
+    """What reads the schema cache through ``serving``, and has all forget the catalog as it was."""
+
+    async def load(options: EngineConfig) -> Schema:
+        schema = await serving.load_schema(options)
+        for database in others:
+            await database.flush()
+        return schema
+
+    return load
+
+
+def reaching(database: Database, emit: Emit) -> LoadReach:
+    """What reads from ``database`` how far writes reach; nothing is known where PostgreSQL does not tell."""
+
+    async def load() -> Reach:
+        try:
+            return await database.run(load_reach)
+        except ApiError as error:
+            emit(Crashed("reach", error.code))
+            return Reach()
+
+    return load

@@ -1,0 +1,177 @@
+"""The database, an upstream in a process of its own, and the proxy in this one, whose engine can fail."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, time
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from proxy import app
+from proxy.app import Proxy, parse_config
+from proxy.database.answer import answer
+from proxy.embedded import load_sql
+from proxy.events import Event, Held, Judged, Verdict
+from proxy.shadow.guard import ON_STAGE
+from proxy.shadow.latency import PairedTimes
+from proxy.shadow.readiness import Readiness, ShapeEvidence, TableEvidence, judge_readiness
+from tests.cutover.faults import FaultyEngine
+from tests.e2e.programs import Program, find_postgrest, postgrest
+from tests.support.database import run_apart, throwaway_database
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+FILE = """\
+# The file that the cutover edits: its comments stay.
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+upstream: {{url: "{upstream}", timeout: 10s}}
+engine:
+  db-uri: "{database}"
+  db-schemas: depot
+  db-anon-role: cutover_anon
+shadow: {{queue: 5000, timeout: 700ms, breaker: 1000}}   # also what a client waits for the engine at most
+readiness: {{max_mismatch_rate: 0.005, max_unseen_shapes: 0.005, max_latency_ratio: 100, min_period: 0}}
+guard:  {{window: 30s, slow: 5s}}
+tables:
+  item:  {{reads: shadow, verify: 20}}       # the table of this story
+  shelf: {{reads: shadow, verify: 20}}       # embedded by reads of it
+"""
+
+
+@contextmanager
+def depot_database() -> Iterator[str]:
+    """A database with the depot; the superuser's connection string."""
+    with throwaway_database() as url:
+        run_apart(load_sql(url, [SCHEMA]))
+        yield url
+
+
+def login_url(url: str, role: str) -> str:
+    """How a server logs in as ``role``."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+
+@contextmanager
+def upstream_on(url: str, directory: Path) -> Iterator[Program]:
+    """PostgREST where there is one; else a second process of our own engine."""
+    settings = {
+        "PGRST_DB_URI": login_url(url, "cutover_upstream"),
+        "PGRST_DB_SCHEMAS": "depot",
+        "PGRST_DB_ANON_ROLE": "cutover_anon",
+    }
+    with postgrest(find_postgrest(), directory, settings) as running:
+        yield running
+
+
+@dataclass
+class Witness:
+    """A listener that keeps what the story asks for: evidence, holds, and when things happened."""
+
+    verdicts: defaultdict[str, defaultdict[str, Counter[Verdict]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(Counter))
+    )
+    times: defaultdict[str, PairedTimes] = field(default_factory=lambda: defaultdict(PairedTimes))
+    first_seen: dict[str, float] = field(default_factory=dict)
+    last_seen: dict[str, float] = field(default_factory=dict)
+    held_at: dict[str, float] = field(default_factory=dict)
+    proven_at: dict[str, float] = field(default_factory=dict)
+
+    def listen(self, event: Event) -> None:
+        match event:
+            case Judged():
+                self.verdicts[event.table][event.shape][event.verdict] += 1
+                self.first_seen.setdefault(event.table, time())
+                self.last_seen[event.table] = time()
+                if event.upstream_seconds and event.engine_seconds:
+                    self.times[event.table] = add_pair(self.times[event.table], event)
+                if event.verdict == "mismatch" and event.mode in ON_STAGE:
+                    self.proven_at.setdefault(event.table, monotonic())
+            case Held():
+                self.held_at.setdefault(event.table, monotonic())
+            case _:
+                pass
+
+    def forget(self) -> None:
+        """Begin anew with holds and proofs."""
+        self.held_at.clear()
+        self.proven_at.clear()
+
+
+def add_pair(times: PairedTimes, event: Judged) -> PairedTimes:
+    """``times`` with one more read that both sides answered."""
+    log = math.log(event.engine_seconds / event.upstream_seconds)
+    return PairedTimes(
+        times.pairs + 1,
+        times.log_ratios + log,
+        times.log_ratio_squares + log * log,
+        times.upstream_seconds + event.upstream_seconds,
+        times.engine_seconds + event.engine_seconds,
+    )
+
+
+@dataclass
+class Stage:
+    """Everything that plays."""
+
+    database: str
+    upstream: Program
+    proxy: Proxy
+    file: Path
+    engine: FaultyEngine
+    witness: Witness
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy.port}"
+
+    def judge(self, table: str) -> Readiness:
+        """The judgement on a table, by what the witness saw."""
+        witness = self.witness
+        shapes = tuple(
+            ShapeEvidence(shape, verdicts=verdicts) for shape, verdicts in witness.verdicts[table].items()
+        )
+        mismatches = sum(verdicts["mismatch"] for verdicts in witness.verdicts[table].values())
+        evidence = TableEvidence(
+            table,
+            shapes,
+            witness.times[table],
+            int(mismatches > 0),
+            witness.first_seen.get(table),
+            witness.last_seen.get(table),
+        )
+        return judge_readiness(evidence, self.proxy.state.current.config.readiness, time())
+
+
+@asynccontextmanager
+async def stage(database: str, upstream: Program, directory: Path) -> AsyncIterator[Stage]:
+    """The proxy between clients and ``upstream``, with its schema cache loaded."""
+    file = directory / "understudy.yaml"
+    file.write_text(FILE.format(upstream=upstream.url, database=login_url(database, "cutover_engine")))
+    engine = FaultyEngine(answer, database)
+    witness = Witness()
+    content = file.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "answer", engine)
+        running = Proxy(parse_config(content, file, {}).config, path=file, content=content)
+        emit = running.emit
+
+        def emit_and_tell(event: Event) -> None:
+            emit(event)
+            witness.listen(event)
+
+        running.emit = emit_and_tell
+        async with running:
+            await wait_until_loaded(running)
+            yield Stage(database, upstream, running, file, engine, witness)
+
+
+async def wait_until_loaded(running: Proxy) -> None:
+    """Wait for the schema cache."""
+    while running.state.current.engine is None:
+        await running.schema_cache.load()

@@ -1,0 +1,72 @@
+"""The mirror where the engine has served the client: the same words, with the sides exchanged."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from proxy.errors import UpstreamRefused
+from proxy.events import Event, Judged, SideAnswered
+from proxy.messages import Answer, Exchange, Request
+from proxy.server.comparing import Comparer
+from proxy.server.mirror import Mirror
+from proxy.shadow.policy import Decision
+from tests.server.test_mirror import OTHER_ROWS, REQUEST, ROWS, Gatekeeper, believing, hung, limited
+from tests.server.virtual_time import now, run
+
+SERVED = Decision("storage", "canary", True, "engine", None)
+
+AskUpstream = Callable[[Request, int], Awaitable[Answer]]
+
+
+async def play(upstream: AskUpstream, served: Answer) -> tuple[list[Judged], list[Event]]:
+    """Offer one read that the engine has answered in a quarter of a second, and wait for its end."""
+    events: list[Event] = []
+    mirror = Mirror(
+        hung,
+        Comparer(),
+        believing,
+        Gatekeeper(),
+        events.append,
+        concurrency=1,
+        ask_upstream=upstream,
+        clock=now,
+    )
+    mirror.open()
+    mirror.offer(SERVED, Exchange(REQUEST, served, 0.25), limited(timeout=2.0))
+    await asyncio.sleep(5)
+    await mirror.close()
+    return [event for event in events if isinstance(event, Judged)], events
+
+
+def answering(answer: Answer, seconds: float = 1.0) -> AskUpstream:
+    async def ask(request: Request, room: int) -> Answer:
+        assert request == REQUEST
+        await asyncio.sleep(seconds)
+        return answer
+
+    return ask
+
+
+async def refuse(request: Request, room: int) -> Answer:
+    raise UpstreamRefused("no")
+
+
+def test_the_upstream_is_asked_and_the_engine_is_not() -> None:
+    (judged,), events = run(play(answering(ROWS), ROWS))
+    assert (judged.verdict, judged.mode) == ("match", "canary")
+    assert (judged.upstream_seconds, judged.engine_seconds) == (1.0, 0.25)
+    assert SideAnswered("storage", "upstream", 1.0) in events
+
+
+def test_a_difference_names_the_sides_as_they_are() -> None:
+    (judged,), _ = run(play(answering(ROWS), OTHER_ROWS))
+    assert judged.verdict == "mismatch"
+    assert (judged.upstream, judged.engine) == (ROWS, OTHER_ROWS)
+    assert [(one.upstream, one.engine) for one in judged.differences] == [("1", "2")]
+
+
+@pytest.mark.parametrize("upstream", [refuse, answering(ROWS, seconds=3.0)])
+def test_a_silent_upstream_says_nothing_about_the_engine(upstream: AskUpstream) -> None:
+    (judged,), _ = run(play(upstream, ROWS))
+    assert (judged.verdict, judged.detail) == ("inconclusive", "the upstream did not answer")
