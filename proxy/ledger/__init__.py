@@ -12,6 +12,8 @@ hide         what is hidden afterwards
 bounds       how much is kept
 report       what is known, as JSON values
 read         rows to values
+holds        what the guard has put back, for all replicas
+judging      what readiness is judged by
 
 The statements are the same for both databases. They are sync and run in a thread of the ledger's own:
 nothing here is ever waited for by a client or by the mirror, and nothing here raises into them.

@@ -56,7 +56,13 @@ _FIRST: Step = (
     " who TEXT NOT NULL, why TEXT NOT NULL)",
 )
 
-STEPS: tuple[Step, ...] = (_FIRST,)
+_HOLDS: Step = (
+    "CREATE TABLE ledger_holds ("
+    " table_name TEXT PRIMARY KEY, since DOUBLE PRECISION NOT NULL, reason TEXT NOT NULL,"
+    " words TEXT NOT NULL, replica TEXT NOT NULL)",
+)
+
+STEPS: tuple[Step, ...] = (_FIRST, _HOLDS)
 """The step at position n leads from version n to version n + 1."""
 
 

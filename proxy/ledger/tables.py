@@ -121,3 +121,14 @@ MODE_CHANGES = Table(
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
 )
+
+HOLDS = Table(
+    "ledger_holds",
+    METADATA,
+    Column("table_name", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("replica", Text, nullable=False),
+)
+"""The tables that the guard has put back; who was first is the one who counts."""

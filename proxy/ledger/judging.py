@@ -1,0 +1,88 @@
+"""What the ledger knows of a table, as readiness is judged by: the evidence in force, and what is void."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+from sqlalchemy import Connection
+
+from proxy.events import Verdict
+from proxy.ledger.read import Epoch, count_open, list_epochs, list_evidence
+from proxy.ledger.write import OVERFLOW
+from proxy.shadow.evidence import Conditions, Evidence, EvidenceKey
+from proxy.shadow.latency import PairedTimes
+from proxy.shadow.readiness import ShapeEvidence, TableEvidence, VoidEvidence
+
+_VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+_CONDITIONS = {"schema": "schema", "engine": "engine", "upstream": "upstream", "rules": "ignore rules"}
+"""The conditions of evidence, and how people call them."""
+
+
+def gather_evidence(connection: Connection) -> dict[str, TableEvidence]:
+    """The evidence of each table under its newest conditions.
+
+    Conditions that were in force before are void, even where replicas of two versions run side by side: what
+    is promoted is what all of them will be.
+    """
+    counted: defaultdict[str, list[tuple[EvidenceKey, Evidence]]] = defaultdict(list)
+    for key, evidence in list_evidence(connection):
+        counted[key.table].append((key, evidence))
+    epochs: defaultdict[str, list[Epoch]] = defaultdict(list)
+    for epoch in list_epochs(connection):
+        epochs[epoch.table].append(epoch)
+    opened = count_open(connection)
+    return {
+        table: _make_evidence(table, counted[table], epochs[table], opened.get(table, 0))
+        for table in sorted(counted.keys() | epochs.keys() | opened.keys())
+    }
+
+
+def _make_evidence(
+    table: str,
+    counted: Sequence[tuple[EvidenceKey, Evidence]],
+    epochs: Sequence[Epoch],
+    open_signatures: int,
+) -> TableEvidence:
+    newest = epochs[-1].conditions if epochs else Conditions()
+    valid = [(key, evidence) for key, evidence in counted if key.epoch == newest.epoch]
+    total = Evidence()
+    for _, evidence in valid:
+        total.merge(evidence)
+    return TableEvidence(
+        table,
+        tuple(
+            ShapeEvidence(
+                None if key.shape == OVERFLOW else key.shape,
+                key.role,
+                key.answer_class,
+                {verdict: evidence.verdicts[verdict] for verdict in _VERDICTS},
+            )
+            for key, evidence in valid
+        ),
+        PairedTimes(
+            total.pairs,
+            total.log_ratios,
+            total.log_ratio_squares,
+            total.upstream_seconds,
+            total.engine_seconds,
+        ),
+        open_signatures,
+        total.first_seen if total.reads else None,
+        total.last_seen if total.reads else None,
+        _find_void(counted, epochs, newest),
+    )
+
+
+def _find_void(
+    counted: Iterable[tuple[EvidenceKey, Evidence]], epochs: Sequence[Epoch], newest: Conditions
+) -> VoidEvidence | None:
+    """What was counted under former conditions, and in what the last of those differ from the newest."""
+    reads = sum(evidence.reads for key, evidence in counted if key.epoch != newest.epoch)
+    if not reads or len(epochs) < 2:
+        return None
+    former = epochs[-2].conditions
+    changed = tuple(
+        words for name, words in _CONDITIONS.items() if getattr(former, name) != getattr(newest, name)
+    )
+    return VoidEvidence(reads, changed)
