@@ -38,14 +38,13 @@ from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
 from proxy.operate.rules import RuleReport, Rules, is_expired
 from proxy.operate.tally import Tally
-from proxy.operators import AskedEngine, AskedLedger, RecordedOffers, make_ledger, make_recorder
+from proxy.operators import AskedEngine, AskedLedger, RecordedOffers, make_holds, make_ledger, make_recorder
 from proxy.server.again import UpstreamAgain
 from proxy.server.both_sides import BothSides
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.front import FrontDoor
 from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler
-from proxy.server.holds import HoldsInMemory
 from proxy.server.mirror import Mirror, ask_nobody
 from proxy.server.probe import Probe
 from proxy.server.proof import AT_ONCE, REST, AskUpstream, Prover
@@ -100,10 +99,11 @@ class Proxy:
         self.health = Health(time.time)
         self.metrics = Metrics(time.time)
         self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
+        self._holds = make_holds(config.ledger)
         self.guarding = Guarding(
             self.state,
             self._emit_later,
-            HoldsInMemory(),
+            self._holds,
             clock=time.monotonic,
             wall_clock=time.time,
         )
@@ -145,6 +145,7 @@ class Proxy:
         config = self._config
         alone = config.upstream is None
         self._stack.push_async_callback(self.ledger.close)
+        self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
         mirroring = self._database(config.shadow.concurrency, "understudy mirror", read_only=True)
         rehearsing = self._database(config.rehearsal.concurrency, "understudy rehearsal")

@@ -14,7 +14,7 @@ import proxy
 from proxy import check, engine_command, replaying
 from proxy.app import Proxy, parse_config
 from proxy.config import Config
-from proxy.console import mismatches, status, switching
+from proxy.console import mismatches, readiness, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
@@ -63,6 +63,8 @@ def make_parser() -> argparse.ArgumentParser:
     mismatches.add_arguments(
         add("mismatches", "List kept mismatches, or show one.", partial(_with_config, mismatches.run))
     )
+    text = "Say of each table whether it may be promoted, and what is still missing."
+    readiness.add_arguments(add("readiness", text, partial(_with_config, readiness.run)))
     text = "Let the engine answer tables, or a share of their reads, by changing the file."
     switching.add_promote_arguments(add("promote", text, switching.run_promote))
     text = "Put tables back into shadow, by changing the file."

@@ -13,6 +13,7 @@ import proxy
 from proxy.errors import ApiError, EngineDown, UnderstudyError, Unsupported, render_error
 from proxy.events import Emit
 from proxy.ledger.database import LedgerDatabase, Result, Work
+from proxy.ledger.holds import LedgerHolds
 from proxy.ledger.ledger import Ledger
 from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
 from proxy.messages import Answer, Exchange, Request
@@ -34,10 +35,19 @@ def make_ledger(url: str, state: State, emit: Emit) -> Ledger:
         emit,
         find_conditions=conditions.find,
         redaction=lambda: make_redaction(state.current.config.redact),
-        replica=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        replica=_name_replica(),
         clock=time.monotonic,
         wall_clock=time.time,
     )
+
+
+def make_holds(url: str) -> LedgerHolds:
+    """The holds in the ledger at ``url``, which all replicas share."""
+    return LedgerHolds(LedgerDatabase(url, create=True), _name_replica(), time.time)
+
+
+def _name_replica() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 def make_recorder(state: State) -> Recorder:

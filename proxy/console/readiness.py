@@ -1,17 +1,54 @@
 """``understudy readiness``: for each table the verdict, the figures, and exactly what is still missing."""
 
+import argparse
 import json
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 
-from proxy.config import ReadinessConfig
-from proxy.console.output import print_line, print_rows, show_time
-from proxy.shadow.readiness import Readiness
+from proxy.config import Config, ReadinessConfig
+from proxy.console.output import make_console, print_line, print_rows, show_time
+from proxy.console.sources import ask_ledger
+from proxy.errors import UnderstudyError
+from proxy.ledger.judging import gather_evidence
+from proxy.shadow.readiness import Readiness, TableEvidence, judge_readiness
 from proxy.shadow.words import count_of, fraction
 
 _STYLES = {"ready": "green", "not ready": "red", "insufficient evidence": "yellow"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``understudy readiness``."""
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="default: all with evidence")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="understudy.yaml")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(options: argparse.Namespace, config: Config | None) -> int:
+    """Exit code 0: all that was asked about is ready, 1: something is not, 2: nobody could be asked."""
+    assert config is not None
+    try:
+        evidence = ask_ledger(config, gather_evidence)
+    except UnderstudyError as error:
+        print(f"understudy readiness: {error}", file=sys.stderr)
+        return 2
+    tables = options.tables or sorted(evidence)
+    now = time.time()
+    judgements = [
+        judge_readiness(evidence.get(table, TableEvidence(table)), config.readiness, now) for table in tables
+    ]
+    if options.json:
+        print(render_json(judgements, config.readiness))
+    elif options.tables:
+        for judgement in judgements:
+            print_details(judgement, config.readiness, make_console())
+    else:
+        print_overview(judgements, make_console())
+    return int(any(judgement.verdict != "ready" for judgement in judgements))
 
 
 def render_json(judgements: Sequence[Readiness], limits: ReadinessConfig) -> str:

@@ -8,6 +8,7 @@ import getpass
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,29 +18,15 @@ from proxy.config.kinds import (
 )
 from proxy.config.reader import ConfigFile, read_config
 from proxy.console.file import NotChangeable
+from proxy.console.knowledge import LedgerKnowledge
 from proxy.console.patch import explain_patch
-from proxy.console.promote import Changed, Console, Order, Refused
+from proxy.console.promote import Console, Order, Refused
 from proxy.errors import ConfigError, EditRefused
-from proxy.shadow.guard import Hold
 from proxy.shadow.ramp import plan_steps
-from proxy.shadow.readiness import Readiness
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CONFIG_MAP = "UNDERSTUDY_CONFIGMAP"
 """The variable that says what the ConfigMap is called that the file comes from."""
-
-
-class NothingKnown:
-    """The knowledge of who has no ledger: whoever is promoted is so by force."""
-
-    def judge(self, table: str) -> Readiness | None:
-        return None
-
-    def find_hold(self, table: str) -> Hold | None:
-        return None
-
-    def record(self, change: Changed) -> None:
-        """There is nowhere to write it."""
 
 
 def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +76,10 @@ def _carry_out(command: str, options: argparse.Namespace, work: Callable[[Consol
         return read_config(content, str(path), os.environ, lambda name: Path(name).read_bytes())
 
     try:
-        work(Console(path, parse, NothingKnown(), lambda text: print(text, flush=True)), order)
+        knowledge = LedgerKnowledge(
+            parse(path.read_bytes()).config, lambda problem: _warn(command, problem), time.time
+        )
+        work(Console(path, parse, knowledge, lambda text: print(text, flush=True)), order)
     except Refused as refused:
         return _complain(command, str(refused), 1)
     except NotChangeable as refused:
@@ -125,6 +115,10 @@ def _duration(text: str) -> float:
     return read_duration(text)
 
 
-def _complain(command: str, problem: str, code: int = 2) -> int:
+def _warn(command: str, problem: str) -> None:
     print(f"understudy {command}: {problem}", file=sys.stderr)
+
+
+def _complain(command: str, problem: str, code: int = 2) -> int:
+    _warn(command, problem)
     return code

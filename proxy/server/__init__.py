@@ -10,7 +10,7 @@ proof, again                                  reading both sides again to prove 
 selftest, probe, throttle                     checks of the checker and of the upstream; when to hold back
 rehearsal                                     writes that the engine does and undoes before the upstream
 writes                                        the proxy's own writes, and which readings they came in between
-guarding, holds                               tables that the guard has put back, and who is told
+guarding                                      tables that the guard has put back, and who is told
 state, reload, schema_cache                   what is in force, and how that changes
 alone, listening, listener, options, failures an engine without a proxy: requests, sockets, NOTIFY, options
 """

@@ -12,6 +12,7 @@ from proxy.events import Crashed, LedgerFlushed, LedgerShed
 from proxy.ledger.database import LedgerDatabase, LedgerDown, LedgerMissing, Work
 from proxy.ledger.ledger import LONGEST_WAIT
 from proxy.ledger.read import list_evidence, list_signatures
+from proxy.ledger.tables import METADATA
 from tests.ledger.conftest import MakeScene
 from tests.ledger.support import Scene, judged, mismatch
 
@@ -120,9 +121,8 @@ async def test_the_database_is_opened_anew_after_its_tables_are_gone(make_scene:
     await scene.flush(judged())
 
     def drop(connection: Connection) -> None:
-        for name in ("version", "replicas", "epochs", "evidence", "traffic", "signatures", "examples"):
-            connection.execute(text(f"DROP TABLE ledger_{name}"))
-        connection.execute(text("DROP TABLE ledger_mode_changes"))
+        connection.execute(text("DROP TABLE ledger_version"))
+        METADATA.drop_all(connection)
 
     other = LedgerDatabase(scene.url, create=False)
     await asyncio.to_thread(other.write, drop)

@@ -294,10 +294,11 @@ def test_the_root_is_the_function_that_db_root_spec_names() -> None:
 
 def test_every_name_has_its_modes_listed_and_those_of_the_configuration_come_first() -> None:
     modes = list_modes(configure(tables={"zoo.storage": Rule(reads="engine")}), NAMES)
-    assert modes[0] == TableModes("zoo.storage", "engine", "upstream")
+    assert modes[0] == TableModes("zoo.storage", "engine", "upstream", engine_share=1.0)
     assert modes[-1] == TableModes("other", "shadow", "upstream")
     assert len(modes) == len(list_subjects(NAMES)) + 1
-    assert list_modes(configure(upstream=None), Names()) == (TableModes("other", "engine", "engine"),)
+    alone = TableModes("other", "engine", "engine", engine_share=1.0)
+    assert list_modes(configure(upstream=None), Names()) == (alone,)
 
 
 def test_names_outside_the_exposed_schemas_are_no_subjects() -> None:

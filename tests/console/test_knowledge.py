@@ -1,0 +1,87 @@
+"""Promotion by the evidence in the ledger, and what is written there."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from proxy.cli import main
+from proxy.ledger.database import LedgerDatabase
+from proxy.ledger.holds import put_hold
+from proxy.ledger.report import report_evidence
+from proxy.shadow.guard import Hold
+from tests.ledger.support import Scene, judged, mismatch
+
+READY = "readiness: {max_mismatch_rate: 0.1, max_unseen_shapes: 0.5, max_latency_ratio: 99, min_period: 1s}\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "understudy.yaml"
+    path.write_text(
+        f"upstream: {{url: 'http://postgrest:3000'}}\nledger: sqlite:///{tmp_path}/ledger.db\n{READY}"
+        "tables:\n  storage: {reads: shadow}\n"
+    )
+    return path
+
+
+def keep(path: Path, *, mismatches: int = 0) -> None:
+    """Evidence of a hundred reads over a minute that has just ended."""
+    scene = Scene(f"sqlite:///{path.parent}/ledger.db", now=time.time() - 60)
+    one, other = [judged()] * 50, [judged()] * 50 + [mismatch()] * mismatches
+
+    async def flush() -> None:
+        assert await scene.flush(*one)
+        scene.now += 60
+        assert await scene.flush(*other)
+        await scene.ledger.close()
+
+    asyncio.run(flush())
+
+
+def run(path: Path, *arguments: str) -> int:
+    return main([*arguments, "--config", str(path)])
+
+
+def test_a_table_with_evidence_enough_is_promoted_and_that_is_written_down(path: Path) -> None:
+    keep(path)
+    assert run(path, "promote", "storage", "--to", "engine", "--reason", "it is time") == 0
+    assert "storage: {reads: engine, verify: 5}" in path.read_text()
+    database = LedgerDatabase(f"sqlite:///{path.parent}/ledger.db", create=False)
+    (change,) = database.read(report_evidence)["changes"]
+    database.close()
+    assert (change["before"], change["after"], change["why"]) == ("shadow", "engine", "it is time")
+
+
+def test_a_table_with_an_open_mismatch_is_not(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(path, mismatches=1)
+    assert run(path, "promote", "storage") == 1
+    assert "open mismatch" in capsys.readouterr().err
+
+
+def test_a_table_that_is_held_is_not(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(path)
+    database = LedgerDatabase(f"sqlite:///{path.parent}/ledger.db", create=False)
+    hold = Hold("storage", time.time(), "errors", "5 engine errors")
+    assert database.write(lambda connection: put_hold(connection, hold, "one"))
+    database.close()
+    assert run(path, "promote", "storage") == 1
+    assert "5 engine errors" in capsys.readouterr().err
+
+
+def test_readiness_is_told_for_people_and_programs(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(path)
+    assert run(path, "readiness") == 0
+    assert capsys.readouterr().out.splitlines()[1].split("\t")[:2] == ["storage", "ready"]
+    assert run(path, "readiness", "storage", "location") == 1
+    assert "location: insufficient evidence" in capsys.readouterr().out
+    assert run(path, "readiness", "--json") == 0
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    assert (table["table"], table["verdict"], table["agreed"]) == ("storage", "ready", 100)
+
+
+def test_readiness_without_a_ledger_says_so(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(path, "readiness") == 2
+    assert "there is no ledger" in capsys.readouterr().err
