@@ -5,6 +5,8 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
+from hashlib import sha256
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -47,11 +49,12 @@ _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 
 
 class Transaction:
-    """One open transaction with its session settings made. ``authenticated`` as in its session."""
+    """One open transaction with the settings of ``session`` made."""
 
-    def __init__(self, connection: Any, authenticated: bool, dialect: Dialect) -> None:
+    def __init__(self, connection: Any, session: Session, dialect: Dialect) -> None:
         self._connection = connection
-        self._authenticated = authenticated
+        self._authenticated = session.authenticated
+        self._role = session.role
         self._dialect = dialect
 
     async def describe(self, sql: str) -> Pins:
@@ -77,7 +80,7 @@ class Transaction:
 
     async def _fetch(self, sql: str, values: list[str]) -> Any:
         try:
-            return await self._connection.fetch(note_statement(sql), *values)
+            return await self._connection.fetch(f"{note_statement(sql)} {_mark(self._role)}", *values)
         except asyncpg.PostgresWarning as error:
             # An error raised with a warning's SQLSTATE: asyncpg makes it an exception that cannot travel.
             raise translate_fault(error, authenticated=self._authenticated, dialect=self._dialect) from None
@@ -153,7 +156,7 @@ class Database:
             )
             if session.pre_request is not None:
                 await connection.execute(note_statement(f"SELECT {session.pre_request}()"))
-            yield Transaction(connection, session.authenticated, find_dialect(self._options.compat))
+            yield Transaction(connection, session, find_dialect(self._options.compat))
             if session.rollback:
                 await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
                 await connection.execute("ROLLBACK")
@@ -194,6 +197,16 @@ class Database:
             # Else a statement that was given up here would go on there, or wait for its lock for ever.
             await connection.execute("SET client_connection_check_interval = '1s'")
         return connection
+
+
+@lru_cache(maxsize=1024)
+def _mark(role: str) -> str:
+    """What keeps the prepared statements of roles apart.
+
+    Where PostgreSQL plans a call of a function in SQL, it may put the function's body in its place; who may
+    call it is then asked once, of the role that the plan is made for. Another role must not get that plan.
+    """
+    return f"/* {sha256(role.encode('utf-8', 'surrogateescape')).hexdigest()[:32]} */"
 
 
 async def _commit(connection: Any) -> None:

@@ -41,6 +41,7 @@ class Session:
     rollback: bool = False
     isolation: str = "READ COMMITTED"
     pre_request: str | None = None
+    role: str = ""
 
 
 def make_session(
@@ -90,6 +91,7 @@ def make_session(
         rollback=rollback or rehearsal is not None,
         isolation=level,
         pre_request=None if options.db_pre_request is None else _quote_function(options.db_pre_request),
+        role=identity.role,
     )
 
 
