@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from proxy import app
+from proxy import databases
 from proxy.app import Proxy, parse_config
 from proxy.database.answer import answer
 from proxy.embedded import load_sql
@@ -157,7 +157,7 @@ async def stage(database: str, upstream: Program, directory: Path) -> AsyncItera
     witness = Witness()
     content = file.read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "answer", engine)
+        patch.setattr(databases, "answer", engine)
         running = Proxy(parse_config(content, file, {}).config, path=file, content=content)
         emit = running.emit
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-import proxy.app
+import proxy.databases
 from proxy.app import Proxy
 from proxy.cli import main
 from proxy.config import Address, Config, RedactConfig
@@ -137,7 +137,7 @@ async def corrupt(request: Request, snapshot: EngineSnapshot, database: Database
 async def test_a_mismatch_is_kept_shrunk_and_shown_with_a_line_for_each_side(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(proxy.app, "answer", corrupt)
+    monkeypatch.setattr(proxy.databases, "answer", corrupt)
     target = (
         "/storage?select=storage_id,storage_name,location_id,storage_config(config_id,config)"
         "&or=(storage_id.not.is.null,storage_name.like.*a*)&order=storage_id.desc&limit=64"
