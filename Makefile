@@ -28,8 +28,9 @@ help: ## Show the targets
 demo: $(READY) ## The whole story on one machine (ARGS=--keep leaves it running)
 	@$(BIN)/understudy demo $(ARGS)
 
+# Two processes, each with a database server of its own; on a server that is given they would share its roles.
 test: $(READY) ## All tests (ARGS="-k name" for some)
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(if $(TEST_DATABASE_URL),,--numprocesses 2 --dist loadfile) $(ARGS)
 
 check: $(READY) ## Lint, format, types and architecture
 	@$(BIN)/ruff check --quiet --output-format concise .

@@ -50,9 +50,9 @@ def test_a_table_with_evidence_enough_is_promoted_and_that_is_written_down(path:
     assert run(path, "promote", "storage", "--to", "engine", "--reason", "it is time") == 0
     assert "storage: {reads: engine, verify: 5}" in path.read_text()
     database = LedgerDatabase(f"sqlite:///{path.parent}/ledger.db", create=False)
-    (change,) = database.read(report_evidence)["changes"]
+    (change,) = database.read(report_evidence)["mode_changes"]
     database.close()
-    assert (change["before"], change["after"], change["why"]) == ("shadow", "engine", "it is time")
+    assert (change["before"], change["after"], change["why"]) == ("shadow", "engine, 5 % verified", "it is time")
 
 
 def test_a_table_with_an_open_mismatch_is_not(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

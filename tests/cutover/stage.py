@@ -29,6 +29,7 @@ FILE = """\
 # The file that the cutover edits: its comments stay.
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
+ledger: "{ledger}"
 upstream: {{url: "{upstream}", timeout: 10s}}
 engine:
   db-uri: "{database}"
@@ -152,7 +153,13 @@ class Stage:
 async def stage(database: str, upstream: Program, directory: Path) -> AsyncIterator[Stage]:
     """The proxy between clients and ``upstream``, with its schema cache loaded."""
     file = directory / "understudy.yaml"
-    file.write_text(FILE.format(upstream=upstream.url, database=login_url(database, "cutover_engine")))
+    file.write_text(
+        FILE.format(
+            ledger=f"sqlite:///{directory}/ledger.db",
+            upstream=upstream.url,
+            database=login_url(database, "cutover_engine"),
+        )
+    )
     engine = FaultyEngine(answer, database)
     witness = Witness()
     content = file.read_bytes()

@@ -10,6 +10,12 @@ from tests.support.conformance import variant_options
 from tests.support.database import ConformanceDatabase
 
 
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in this process keeps its ledger where no other test finds it."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="package")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the programs' logs and configurations are."""
