@@ -1,0 +1,53 @@
+"""Of answering clients: every request ends in ``Served``."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Side: TypeAlias = Literal["upstream", "engine", "proxy"]
+FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema", "circuit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A client's request has been answered, or the client has gone (``code`` 499)."""
+
+    table: str
+    method: str
+    mode: str
+    read: bool
+    answered_by: Side
+    code: int
+    seconds: float
+    overhead_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SideAnswered:
+    """One side has produced an answer for a table, in ``seconds`` of its own."""
+
+    table: str
+    side: Side
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeLost:
+    """Nobody knows whether a write was done: ``side`` was to do it and gave no answer. It is not repeated."""
+
+    table: str
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """The engine was to answer and could not; the upstream answered instead (promise 5)."""
+
+    table: str
+    reason: FallbackReason
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged:
+    """The engine is left alone for a while, or asked again."""
+
+    open: bool
