@@ -8,6 +8,7 @@ engine/    PostgREST in Python, pure: parse, plan, sql, response.
 database/  The engine's only await: pool, session settings, catalog, answer.
 tape/      Exchanges recorded to files, replayed, or played back as a stand-in upstream.
 ledger/    Evidence that outlives the process: counts, kept mismatches, mode changes.
+modes/     The modes of tables, as people change them: in the file.
 operate/   What operators touch: metrics, health, the admin port.
 console/   What operators read and do at a terminal.
 

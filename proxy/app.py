@@ -58,6 +58,7 @@ from proxy.server.throttle import Throttle
 from proxy.server.upstream import Upstream
 from proxy.server.writes import Writes
 from proxy.shadow.policy import Names, TableModes, list_modes
+from proxy.wishes import WatchedFile, Wishes
 
 
 def read_named(path: str) -> bytes:
@@ -121,10 +122,11 @@ class Proxy:
             self._log.listen,
             self._show_config,
         )
+        self.reload = None if path is None else self._make_reload(path)
+        self.carry_out = self._make_wishes()
         self.port = 0
         self.admin_port = 0
         self.schema_cache: SchemaCache
-        self.reload: Reload | None = None
         self._handler: Handler | None = None
 
     async def __aenter__(self) -> Self:
@@ -196,8 +198,7 @@ class Proxy:
         door = FrontDoor(handler, config.limits, self.emit)
         self.port = await door.open(config.listen)
         self._stack.push_async_callback(door.close)
-        if self._path is not None:
-            self.reload = self._make_reload(self._path)
+        if self.reload is not None:
             self._spawn("reload", self.reload.watch())
         self._spawn("holds", self.guarding.keep())
         self._spawn("schema cache", self.schema_cache.keep())
@@ -296,6 +297,7 @@ class Proxy:
             offers.record,
             AskedEngine(ask, self.state),
             self.guarding,
+            self.carry_out,
         )
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()
@@ -313,6 +315,14 @@ class Proxy:
             parse=lambda content: parse_config(content, path),
             content=self._content,
         )
+
+    def _make_wishes(self) -> Wishes:
+        """What carries out what people wish of tables."""
+        file = None
+        if self._path is not None and self.reload is not None:
+            path = self._path
+            file = WatchedFile(path, lambda content: parse_config(content, path), self.reload.reload)
+        return Wishes(file, self.state, self.guarding, self.ledger, time.time)
 
     def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

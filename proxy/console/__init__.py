@@ -6,8 +6,7 @@ curl        a request as a curl line, with placeholders for what was hidden
 side_by_side  two answers beside each other
 mismatches  ``understudy mismatches``
 status      ``understudy status``
-file        a file is changed whole or not at all
-promote, switching  the modes of tables, by changing the file
-patch       how to make a change that cannot be made from here
+switching   ``understudy promote`` and ``understudy rollback``
+knowledge   what the ledger knows, for whoever promotes
 readiness, certificate  judgements as tables, text and JSON
 """

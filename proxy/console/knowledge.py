@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 from proxy.config import Config
-from proxy.console.promote import Changed
 from proxy.console.sources import Result, ask_ledger
 from proxy.errors import UnderstudyError
 from proxy.ledger.database import Work
 from proxy.ledger.holds import list_holds, note_change
 from proxy.ledger.judging import gather_evidence
+from proxy.modes.switch import Changed
 from proxy.shadow.guard import Hold
 from proxy.shadow.readiness import Readiness, judge_readiness
 

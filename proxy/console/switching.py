@@ -12,21 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from proxy.config.kinds import (
-    read_duration,
-    read_percentage,
-)
+from proxy.config.kinds import read_duration, read_percentage
 from proxy.config.reader import ConfigFile, read_config
-from proxy.console.file import NotChangeable
 from proxy.console.knowledge import LedgerKnowledge
-from proxy.console.patch import explain_patch
-from proxy.console.promote import Console, Order, Refused
 from proxy.errors import ConfigError, EditRefused
+from proxy.modes.file import NotChangeable
+from proxy.modes.patch import CONFIG_MAP, explain_patch, find_namespace
+from proxy.modes.switch import Order, Refused, Switch
 from proxy.shadow.ramp import plan_steps
-
-_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_CONFIG_MAP = "UNDERSTUDY_CONFIGMAP"
-"""The variable that says what the ConfigMap is called that the file comes from."""
 
 
 def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,12 +47,12 @@ def run_promote(options: argparse.Namespace) -> int:
         steps = plan_steps(options.to, options.ramp or options.share or _default(options.to), options.every)
     except ValueError as error:
         return _complain("promote", str(error))
-    return _carry_out("promote", options, lambda console, order: console.promote(order, steps))
+    return _carry_out("promote", options, lambda switch, order: switch.promote(order, steps))
 
 
 def run_rollback(options: argparse.Namespace) -> int:
     """Put tables back into shadow."""
-    return _carry_out("rollback", options, lambda console, order: console.rollback(order))
+    return _carry_out("rollback", options, lambda switch, order: switch.rollback(order))
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +61,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; it is written down")
 
 
-def _carry_out(command: str, options: argparse.Namespace, work: Callable[[Console, Order], None]) -> int:
+def _carry_out(command: str, options: argparse.Namespace, work: Callable[[Switch, Order], None]) -> int:
     path: Path = options.config
     order = Order(tuple(options.tables), _who(), options.reason, getattr(options, "force", False))
 
@@ -79,11 +72,11 @@ def _carry_out(command: str, options: argparse.Namespace, work: Callable[[Consol
         knowledge = LedgerKnowledge(
             parse(path.read_bytes()).config, lambda problem: _warn(command, problem), time.time
         )
-        work(Console(path, parse, knowledge, lambda text: print(text, flush=True)), order)
+        work(Switch(path, parse, knowledge, lambda text: print(text, flush=True)), order)
     except Refused as refused:
         return _complain(command, str(refused), 1)
     except NotChangeable as refused:
-        print(explain_patch(refused, path.name, os.environ.get(_CONFIG_MAP), _find_namespace()))
+        print(explain_patch(refused, path.name, os.environ.get(CONFIG_MAP), find_namespace()))
         return 1
     except (ConfigError, EditRefused, OSError) as error:
         return _complain(command, str(error))
@@ -98,13 +91,6 @@ def _default(to: str) -> tuple[float, ...]:
 
 def _who() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def _find_namespace() -> str | None:
-    try:
-        return _NAMESPACE.read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
 
 
 def _shares(text: str) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, func, select, update
@@ -248,9 +248,13 @@ def _to_example(row: Row[Any]) -> Example:
 
 
 def _fold_changes(rows: Iterable[Row[Any]]) -> list[RecordedChange]:
-    """Changes in order of time; what another replica did in the same way shortly before counts to it."""
+    """Changes in order of time; what replicas did in the same way within a short time is one.
+
+    A person's words on a change have more to tell (``canary 10 %``) than what replicas then make of the
+    file: of the two, the person's stay.
+    """
     folded: list[RecordedChange] = []
-    replicas: list[set[str]] = []
+    followers: list[set[tuple[str, bool]]] = []
     for row in rows:
         change = RecordedChange(
             row.changed_at,
@@ -261,23 +265,37 @@ def _fold_changes(rows: Iterable[Row[Any]]) -> list[RecordedChange]:
             row.who,
             row.why,
         )
+        follower = (row.replica, _is_plain(change))
         for index in reversed(range(len(folded))):
-            earlier = folded[index]
-            if change.at - earlier.at > SAME_CHANGE:
-                continue
-            same = (earlier.table, earlier.operation, earlier.before, earlier.after) == (
-                *(change.table, change.operation),
-                *(change.before, change.after),
-            )
-            if same and row.replica not in replicas[index]:
-                replicas[index].add(row.replica)
+            if follower not in followers[index] and _is_same(folded[index], change):
+                followers[index].add(follower)
+                if _is_plain(folded[index]) and not _is_plain(change):
+                    folded[index] = replace(change, at=folded[index].at)
                 break
         else:
             folded.append(change)
-            replicas.append({row.replica})
+            followers.append({follower})
     return [
-        RecordedChange(
-            one.at, one.table, one.operation, one.before, one.after, one.who, one.why, len(followers)
-        )
-        for one, followers in zip(folded, replicas, strict=True)
+        replace(one, replicas=max(1, len({replica for replica, _ in known} - {""})))
+        for one, known in zip(folded, followers, strict=True)
     ]
+
+
+def _is_same(one: RecordedChange, other: RecordedChange) -> bool:
+    """Whether ``other`` is the same change as ``one`` before it, as far as its words tell."""
+    if other.at - one.at > SAME_CHANGE or (one.who != other.who and "file" not in (one.who, other.who)):
+        return False
+    if (one.table, one.operation) != (other.table, other.operation):
+        return False
+    if _is_plain(one) == _is_plain(other):
+        return (one.before, one.after) == (other.before, other.after)
+    return _find_modes(one) == _find_modes(other)
+
+
+def _is_plain(change: RecordedChange) -> bool:
+    """Whether it names modes and nothing else."""
+    return _find_modes(change) == (change.before, change.after)
+
+
+def _find_modes(change: RecordedChange) -> tuple[str, ...]:
+    return tuple(text.partition(" ")[0].rstrip(",") for text in (change.before, change.after))

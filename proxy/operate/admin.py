@@ -7,7 +7,7 @@
 ``/evidence``, ``/mismatches``, ``/mismatches/ID``   what the ledger knows; 503 while it cannot be read
 ``/tape``      a tape of what is answered from now on, as it comes; ``per_shape``, ``max_bytes``, ``seconds``
 ``/engine/…``  what the engine answers to the request for ``/…``, whatever the mode; it cannot write
-``/holds``     which tables the guard holds; ``/holds/TABLE/rearm`` lets one go
+``/holds``, ``/tables``   which tables the guard holds, and changes of modes: see ``wish_admin``
 ``/pause``    POST: mirror nothing until somebody says ``/resume``; clients are served as ever
 """
 
@@ -26,12 +26,13 @@ import proxy
 from proxy.errors import UnderstudyError
 from proxy.messages import Answer, Request
 from proxy.operate.health import Condition, Health, judge_readiness
-from proxy.operate.holds_admin import HoldsTables, list_hold_routes
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
 from proxy.operate.rules import RuleReport
 from proxy.operate.tally import TableTally, Tally
+from proxy.operate.wish_admin import HasHolds, list_wish_routes
 from proxy.shadow.policy import TableModes
+from proxy.shadow.wish import Outcome, Wish
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -82,7 +83,8 @@ class AdminSources:
     ask_ledger: AskLedger
     record: Record
     ask_engine: Callable[[Request], Awaitable[Answer]]
-    guarding: HoldsTables
+    guarding: HasHolds
+    carry_out: Callable[[Wish], Awaitable[Outcome]]
 
 
 def make_admin(sources: AdminSources) -> web.Application:
@@ -179,7 +181,7 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.get("/engine/{target:.*}", engine),
             web.post("/pause", pause),
             web.post("/resume", resume),
-            *list_hold_routes(sources.guarding),
+            *list_wish_routes(sources.guarding, sources.carry_out),
         ]
     )
     return application

@@ -155,10 +155,9 @@ def describe_event(event: Event) -> Record | None:
         case ConfigReloaded():
             return Record(logging.ERROR, "config_refused", {"problem": scrub(event.problem)})
         case ModeChanged():
-            fields = {"table": event.table, "operation": event.operation}
-            return Record(
-                logging.INFO, "mode_changed", {**fields, "before": event.before, "after": event.after}
-            )
+            fields = {"table": event.table, "operation": event.operation, "before": event.before}
+            by = {"after": event.after, "who": scrub(event.who), "why": scrub(event.why)}
+            return Record(logging.INFO, "mode_changed", {**fields, **by})
         case SchemaLoaded(accepted=True):
             fields_loaded: Fields = {"relations": event.relations, "seconds": round(event.seconds, 3)}
             return Record(logging.INFO, "schema_loaded", fields_loaded)

@@ -23,6 +23,9 @@ from proxy.shadow.policy import Names, list_modes
 INTERVAL = 0.25
 """Seconds between two readings of the file."""
 
+FILE, RELOAD = "file", "reload"
+"""Who has changed a mode, and why, where only the file says it."""
+
 Reading: TypeAlias = bytes | str
 """The content of the file, or why it could not be read."""
 
@@ -64,12 +67,15 @@ class Reload:
             async with self._turn:
                 await self._look()
 
-    async def reload(self) -> None:
-        """Read the file now, changed or not, with the files that it names by ``@file`` (SIGHUP)."""
+    async def reload(self, who: str = FILE, why: str = RELOAD) -> None:
+        """Read the file now, changed or not, with the files that it names by ``@file`` (SIGHUP).
+
+        Mode changes that this leads to are told to be ``who``'s, and ``why``.
+        """
         async with self._turn:
             self._problem = ""
             self._seen = await self._take_reading()
-            await self._judge(self._seen)
+            await self._judge(self._seen, who, why)
 
     async def _look(self) -> None:
         reading = await self._take_reading()
@@ -85,7 +91,7 @@ class Reload:
         except OSError as error:
             return f"the file cannot be read: {error.strerror or type(error).__name__}"
 
-    async def _judge(self, reading: Reading) -> None:
+    async def _judge(self, reading: Reading, who: str = FILE, why: str = RELOAD) -> None:
         """Put the configuration in force that ``reading`` holds, or refuse it; say which, once."""
         if reading != self._judged:
             self._problem = ""
@@ -95,7 +101,7 @@ class Reload:
             return
         try:
             file = await asyncio.to_thread(self._parse, reading)
-            self._accept(file)
+            self._accept(file, who, why)
         except ConfigError as error:
             self._refuse(str(error))
         except Exception as error:
@@ -109,7 +115,7 @@ class Reload:
             self._problem = problem
             self._emit(ConfigReloaded(False, problem))
 
-    def _accept(self, file: ConfigFile) -> None:
+    def _accept(self, file: ConfigFile, who: str, why: str) -> None:
         """Swap the snapshot. Raises ``ConfigError`` for names that the schema cache does not have.
 
         While there is no schema cache, names are taken on trust, and checked once there is one.
@@ -126,7 +132,7 @@ class Reload:
         self._provisional, self._problem = (names if engine is None else None), ""
         self._emit(ConfigReloaded(True, needs_restart=needs_restart))
         for event in find_mode_changes(snapshot.config, config, names):
-            self._emit(event)
+            self._emit(replace(event, who=who, why=why or RELOAD))
 
 
 def find_mode_changes(before: Config, after: Config, names: Names) -> tuple[ModeChanged, ...]:

@@ -18,6 +18,7 @@ readiness                  whether a table may be promoted, and what is missing
 rates, unseen, latency     the statistics of that
 must_see                   shapes that people want to have seen compared
 promotion, ramp            what a promotion sets, step by step, and when it is refused
+wish                       what a person wants of one table of a running proxy, and what came of it
 deadlines                  how a client's time is divided between the sides
 guard, circuit             what holds a table back, and what leaves a broken engine alone
 certificate                what can be said when all is done

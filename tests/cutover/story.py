@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TypeAlias
 
 from proxy.config.reader import ConfigFile, read_config
-from proxy.console.promote import Changed, Console, Order
+from proxy.modes.switch import Changed, Order, Switch
 from proxy.shadow.guard import Hold
 from proxy.shadow.ramp import Step
 from proxy.shadow.readiness import Readiness
@@ -156,8 +156,8 @@ async def change_mode(stage: Stage, step: Step, *, force: bool = False) -> None:
     def parse(content: bytes) -> ConfigFile:
         return read_config(content, "understudy.yaml", {})
 
-    console = Console(stage.file, parse, Desk(stage), lambda _: None)
-    await asyncio.to_thread(console.promote, Order(TABLES, "the story", force=force), [step])
+    switch = Switch(stage.file, parse, Desk(stage), lambda _: None)
+    await asyncio.to_thread(switch.promote, Order(TABLES, "the story", force=force), [step])
     config = read_config(stage.file.read_bytes(), "understudy.yaml", {}).config
     await _wait(lambda: stage.proxy.state.current.config.tables == config.tables, 5.0)
 

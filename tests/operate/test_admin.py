@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from proxy.config import IgnoreRule
-from proxy.errors import ApiError, EngineDown, UnderstudyError
+from proxy.errors import UnderstudyError
 from proxy.events import (
     ConfigReloaded,
     Event,
@@ -33,6 +33,7 @@ from proxy.operate.tally import Tally
 from proxy.server.throttle import Throttle
 from proxy.shadow.guard import Hold
 from proxy.shadow.policy import TableModes
+from proxy.shadow.wish import Outcome, Wish
 
 RULES = (
     IgnoreRule("readers touch it", date(2026, 12, 31), table="storage", path="last_access", owner="ops"),
@@ -46,17 +47,15 @@ HOLD = Hold("storage", 7.0, "errors", "5 engine errors")
 
 @dataclass
 class Desk:
-    """The guard, as far as operators handle it; ``down``: its store cannot be reached."""
+    """Holds, and wishes that come to ``outcome``."""
 
     holds: dict[str, Hold]
-    down: bool = False
-    rearmed: list[tuple[str, str, str]] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=lambda: Outcome("done", ("done",)))
+    wishes: list[Wish] = field(default_factory=list)
 
-    async def rearm(self, table: str, who: str, why: str) -> bool:
-        if self.down:
-            raise EngineDown(ApiError(503, "x", "the store is gone"))
-        self.rearmed.append((table, who, why))
-        return self.holds.pop(table, None) is not None
+    async def carry_out(self, wish: Wish) -> Outcome:
+        self.wishes.append(wish)
+        return self.outcome
 
 
 @dataclass
@@ -138,6 +137,7 @@ async def port() -> AsyncIterator[Port]:
         made.record,
         made.answer,
         made.guarding,
+        made.guarding.carry_out,
     )
     async with TestClient(TestServer(make_admin(sources))) as client:
         made.client = client
@@ -312,21 +312,52 @@ async def test_a_recording_that_cannot_be_is_told(port: Port) -> None:
     assert (response.status, await response.json()) == (503, {"error": "4 recordings are under way"})
 
 
-async def test_holds_are_listed_and_taken_by_a_person_with_a_reason(port: Port) -> None:
+async def test_holds_are_listed(port: Port) -> None:
     held = {"table": "storage", "since": 7.0, "reason": "errors", "words": "5 engine errors"}
     assert await (await port.client.get("/holds")).json() == [held]
     assert (await (await port.client.get("/status")).json())["holds"] == [held]
-    assert (await port.client.post("/holds/storage/rearm?who=anna")).status == 400
-    done = await port.client.post("/holds/storage/rearm?who=anna&why=the+disk+is+back")
-    assert (done.status, await done.json()) == (200, {"table": "storage", "held": False})
-    assert port.guarding.rearmed == [("storage", "anna", "the disk is back")]
-    assert (await port.client.post("/holds/rpc/latest/rearm?why=x")).status == 404
 
 
-async def test_a_hold_is_not_taken_by_a_web_page_nor_without_its_store(port: Port) -> None:
-    path = "/holds/storage/rearm?why=x"
+async def test_wishes_are_carried_out_as_they_are_put(port: Port) -> None:
+    for path in (
+        "/holds/rpc/latest/rearm?who=anna&why=the+disk+is+back",
+        "/tables/dlm.storage/promote?who=anna&share=12.5",
+        "/tables/storage/promote?to=engine&force=true&why=a+demonstration",
+        "/tables/storage/rollback?who=+",
+    ):
+        assert (await port.client.post(path)).status == 200
+    assert port.guarding.wishes == [
+        Wish("rearm", "rpc/latest", "anna", "the disk is back"),
+        Wish("promote", "dlm.storage", "anna", share=12.5),
+        Wish("promote", "storage", "admin port", "a demonstration", "engine", force=True),
+        Wish("rollback", "storage", "admin port"),
+    ]
+
+
+@pytest.mark.parametrize("query", ["to=shadow", "share=all", "share=0", "share=nan", "force=perhaps"])
+async def test_a_wish_that_is_none_is_refused(port: Port, query: str) -> None:
+    assert (await port.client.post(f"/tables/storage/promote?{query}")).status == 400
+    assert port.guarding.wishes == []
+
+
+@pytest.mark.parametrize("path", ["/holds/storage/rearm?why=x", "/tables/storage/rollback"])
+async def test_a_web_page_has_no_wishes(port: Port, path: str) -> None:
     assert (await port.client.post(path, headers={"Origin": "https://evil.example"})).status == 403
-    port.guarding.down = True
-    answer = await port.client.post(path)
-    assert answer.status == 503
-    assert "the store is gone" in (await answer.json())["error"]
+    assert (await port.client.get(path)).status == 405
+    assert port.guarding.wishes == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome("refused", ("it is held", "2 open mismatch signatures")), 409),
+        (Outcome("not_writable", ("it cannot be changed",), "a patch"), 409),
+        (Outcome("unreachable", ("the ledger is gone",)), 503),
+    ],
+)
+async def test_what_is_not_done_is_told_with_its_reasons(port: Port, outcome: Outcome, status: int) -> None:
+    port.guarding.outcome = outcome
+    answer = await port.client.post("/tables/storage/promote")
+    told = await answer.json()
+    assert (answer.status, told["words"], told["patch"]) == (status, list(outcome.words), outcome.patch)
+    assert told["error"] == "; ".join(outcome.words)

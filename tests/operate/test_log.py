@@ -101,9 +101,10 @@ def test_a_mismatch_is_told_by_shape_and_paths_and_never_by_values(log: EventLog
         (ConfigReloaded(True), logging.INFO, "config_reloaded"),
         (ConfigReloaded(True, "", ("listen",)), logging.INFO, "config_reloaded needs_restart=listen"),
         (
-            ModeChanged("storage", "reads", "shadow", "engine"),
+            ModeChanged("storage", "reads", "shadow", "engine", "anna", "it is ready"),
             logging.INFO,
-            "mode_changed table=storage operation=reads before=shadow after=engine",
+            "mode_changed table=storage operation=reads before=shadow after=engine "
+            'who=anna why="it is ready"',
         ),
         (SchemaLoaded(True, 8, 0.12345), logging.INFO, "schema_loaded relations=8 seconds=0.123"),
         (

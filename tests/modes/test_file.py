@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from proxy.console import file as module
-from proxy.console.file import Change, NotChangeable, change_file
+from proxy.modes import file as module
+from proxy.modes.file import Change, NotChangeable, change_file
 
 OLD = b"tables:\n" + b"# old\n" * 5000
 NEW = b"tables:\n" + b"# the new one\n" * 7000

@@ -1,7 +1,7 @@
-"""``understudy promote`` and ``understudy rollback``: the mode of a table, by changing the file.
+"""Promote tables and roll them back, by changing the file.
 
 The file is the one truth about modes; the proxies see it change and follow within a second. So nothing has
-to be running for these commands but the evidence, and a command that dies leaves a state that the file says.
+to be running for this but the evidence, and whoever dies on the way leaves a state that the file says.
 """
 
 import time
@@ -14,8 +14,8 @@ from typing import Protocol
 from proxy.config import Config
 from proxy.config.edit import set_rule
 from proxy.config.reader import ConfigFile
-from proxy.console.file import change_file
 from proxy.errors import UnderstudyError
+from proxy.modes.file import change_file
 from proxy.shadow.guard import Hold
 from proxy.shadow.promotion import (
     Target,
@@ -70,7 +70,7 @@ class Refused(UnderstudyError):
     """An order that is not carried out; the text says why, a reason a line."""
 
 
-class Console:
+class Switch:
     """Carries out orders on the file at ``path``.
 
     ``parse`` reads the file as the proxy would. ``say`` tells the operator what was done. What cannot be

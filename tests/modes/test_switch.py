@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from proxy.config.reader import read_config
-from proxy.console.file import Change, NotChangeable
-from proxy.console.patch import explain_patch
-from proxy.console.promote import Changed, Console, Order, Refused
 from proxy.errors import ConfigError, EditRefused
+from proxy.modes.file import Change, NotChangeable
+from proxy.modes.patch import explain_patch
+from proxy.modes.switch import Changed, Order, Refused, Switch
 from proxy.shadow.guard import Hold
 from proxy.shadow.ramp import plan_steps
 from proxy.shadow.readiness import Readiness
@@ -57,8 +57,8 @@ class Desk:
         self.meanwhile()
 
     @property
-    def console(self) -> Console:
-        return Console(
+    def switch(self) -> Switch:
+        return Switch(
             self.path,
             lambda content: read_config(content, "understudy.yaml", {}),
             self,
@@ -84,7 +84,7 @@ def order(*tables: str, reason: str = "", force: bool = False) -> Order:
 
 
 def test_a_table_that_is_ready_is_promoted_and_it_is_written_down(desk: Desk) -> None:
-    desk.console.promote(order("storage", reason="first one"), TEN)
+    desk.switch.promote(order("storage", reason="first one"), TEN)
     assert desk.text == FILE.replace("storage:   {reads: shadow}", "storage:   {reads: canary, share: 10}")
     assert desk.said == ["storage: shadow -> canary 10 %"]
     assert desk.recorded == [Changed("storage", "shadow", "canary 10 %", "anna@ops", "first one")]
@@ -93,36 +93,36 @@ def test_a_table_that_is_ready_is_promoted_and_it_is_written_down(desk: Desk) ->
 def test_a_table_that_is_not_ready_is_refused_with_what_is_missing(desk: Desk) -> None:
     desk.judgements["storage"] = judge(replace(READY, open_signatures=2))
     with pytest.raises(Refused, match=r"^storage: 2 open mismatch signatures$"):
-        desk.console.promote(order("storage"), TEN)
+        desk.switch.promote(order("storage"), TEN)
     del desk.judgements["storage"]
     with pytest.raises(Refused, match="nothing is known of its evidence"):
-        desk.console.promote(order("storage"), TEN)
+        desk.switch.promote(order("storage"), TEN)
     assert (desk.text, desk.recorded) == (FILE, [])
 
 
 def test_force_overrules_missing_evidence_but_not_a_hold(desk: Desk) -> None:
     desk.judgements.clear()
-    desk.console.promote(order("storage", reason="a demonstration", force=True), TEN)
+    desk.switch.promote(order("storage", reason="a demonstration", force=True), TEN)
     assert "canary" in desk.text
     desk.holds["data_item"] = Hold("data_item", 0.0, "errors", "1 proven mismatch within 1 min")
     with pytest.raises(Refused, match=r"held \(1 proven mismatch within 1 min\): re-arm it first"):
-        desk.console.promote(order("data_item", reason="a demonstration", force=True), TEN)
+        desk.switch.promote(order("data_item", reason="a demonstration", force=True), TEN)
 
 
 def test_of_several_tables_all_are_promoted_or_none(desk: Desk) -> None:
     del desk.judgements["data_item"]
     with pytest.raises(Refused):
-        desk.console.promote(order("storage", "data_item"), TEN)
+        desk.switch.promote(order("storage", "data_item"), TEN)
     assert desk.text == FILE
     desk.judgements["data_item"] = desk.judgements["storage"]
-    desk.console.promote(order("storage", "data_item"), TEN)
+    desk.switch.promote(order("storage", "data_item"), TEN)
     assert desk.text.count("canary") == 2
 
 
 def test_a_ramp_goes_step_by_step_to_the_engine(desk: Desk) -> None:
     seen: list[str] = []
     desk.meanwhile = lambda: seen.append(desk.text.splitlines()[3])
-    desk.console.promote(order("storage"), RAMP)
+    desk.switch.promote(order("storage"), RAMP)
     assert desk.slept == [600.0, 600.0, 600.0]
     assert [line.strip() for line in seen] == [
         f"storage:   {{reads: canary, share: {share}}}   # small" for share in (1, 10, 50)
@@ -139,31 +139,31 @@ def test_a_ramp_goes_step_by_step_to_the_engine(desk: Desk) -> None:
 def test_a_ramp_ends_where_the_guard_holds_the_table(desk: Desk) -> None:
     desk.meanwhile = lambda: desk.holds.update(storage=Hold("storage", 0.0, "errors", "5 engine errors"))
     with pytest.raises(Refused, match="held"):
-        desk.console.promote(order("storage", reason="x", force=True), RAMP)
+        desk.switch.promote(order("storage", reason="x", force=True), RAMP)
     assert "{reads: canary, share: 1}" in desk.text
 
 
 def test_a_ramp_and_somebody_with_an_editor_do_not_undo_each_other(desk: Desk) -> None:
     desk.meanwhile = lambda: desk.path.write_text(desk.text.replace("# ours", "# theirs"))
-    desk.console.promote(order("storage"), RAMP)
+    desk.switch.promote(order("storage"), RAMP)
     assert desk.text.startswith("# theirs\n")
 
 
 def test_a_ramp_does_not_take_a_table_up_again_that_somebody_rolled_back(desk: Desk) -> None:
-    desk.meanwhile = lambda: desk.console.rollback(order("storage"))
+    desk.meanwhile = lambda: desk.switch.rollback(order("storage"))
     with pytest.raises(Refused, match="changed meanwhile, to shadow: the ramp ends there"):
-        desk.console.promote(order("storage"), RAMP)
+        desk.switch.promote(order("storage"), RAMP)
     assert "storage:   {reads: shadow, share: 1}" in desk.text
 
 
 def test_a_rollback_asks_for_no_evidence(desk: Desk) -> None:
-    desk.console.promote(order("storage"), TEN)
+    desk.switch.promote(order("storage"), TEN)
     desk.judgements.clear()
     desk.holds["storage"] = Hold("storage", 0.0, "errors", "1 proven mismatch")
-    desk.console.rollback(order("storage", reason="to be sure"))
+    desk.switch.rollback(order("storage", reason="to be sure"))
     assert "storage:   {reads: shadow, share: 10}" in desk.text
     assert desk.recorded[-1] == Changed("storage", "canary 10 %", "shadow", "anna@ops", "to be sure")
-    desk.console.rollback(order("storage"))
+    desk.switch.rollback(order("storage"))
     assert desk.said[-1] == "storage: shadow, as it was"
     assert len(desk.recorded) == 2
 
@@ -171,7 +171,7 @@ def test_a_rollback_asks_for_no_evidence(desk: Desk) -> None:
 def test_a_file_that_is_not_valid_is_not_touched(desk: Desk) -> None:
     desk.path.write_text(FILE + "nonsense: 1\n")
     with pytest.raises(ConfigError, match="nonsense"):
-        desk.console.rollback(order("storage"))
+        desk.switch.rollback(order("storage"))
     assert desk.text == FILE + "nonsense: 1\n"
 
 
@@ -181,7 +181,7 @@ def test_a_rule_that_is_shared_is_not_touched(desk: Desk) -> None:
     )
     desk.path.write_text(shared)
     with pytest.raises(EditRefused):
-        desk.console.rollback(order("storage"))
+        desk.switch.rollback(order("storage"))
     assert desk.text == shared
 
 
@@ -191,7 +191,7 @@ def test_a_config_map_is_not_changed_but_its_patch_is_told(desk: Desk, tmp_path:
     desk.path.rename(data / "understudy.yaml")
     desk.path.symlink_to("..2026_11_26/understudy.yaml")
     with pytest.raises(NotChangeable) as caught:
-        desk.console.promote(order("storage"), TEN)
+        desk.switch.promote(order("storage"), TEN)
     text = explain_patch(caught.value, "understudy.yaml", "under study", "dlm")
     assert "ConfigMap" in text
     assert "-  storage:   {reads: shadow}   # small\n+  storage:   {reads: canary, share: 10}" in text

@@ -3,8 +3,14 @@
 import difflib
 import json
 import shlex
+from pathlib import Path
 
-from proxy.console.file import NotChangeable
+from proxy.modes.file import NotChangeable
+
+CONFIG_MAP = "UNDERSTUDY_CONFIGMAP"
+"""The environment variable that says what the ConfigMap is called that the file comes from."""
+
+_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _WHY = {
     "configmap": "it comes from a Kubernetes ConfigMap, which is mounted read-only",
@@ -39,3 +45,11 @@ def render_kubectl(key: str, content: str, config_map: str | None, namespace: st
     where = f" --namespace {shlex.quote(namespace)}" if namespace else ""
     named = shlex.quote(config_map) if config_map else "CONFIGMAP"
     return f"kubectl patch configmap {named}{where} --type merge --patch {shlex.quote(patch)}\n"
+
+
+def find_namespace() -> str | None:
+    """The Kubernetes namespace of this process; None outside of one."""
+    try:
+        return _NAMESPACE.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
