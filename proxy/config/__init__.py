@@ -3,6 +3,7 @@
 values       What everyone else knows: ``Config`` and its parts, with their defaults.
 kinds        Kinds of scalar: durations, sizes, addresses, ...; what is allowed, and text to value.
 places       Kinds that say where something is: addresses, URLs.
+section      A mapping in the file, described.
 keys         The keys of ``understudy.yaml``: one table for parser, JSON Schema and documentation.
 options      PostgREST's options: the ``engine:`` section's part of that table.
 paths        Paths to members of rows.

@@ -4,10 +4,7 @@ A key's default is the default of the field of the same name in the values it is
 """
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from proxy.config.kinds import (
     DATE,
@@ -32,6 +29,7 @@ from proxy.config.places import (
     LEDGER_URL,
     UPSTREAM_URL,
 )
+from proxy.config.section import Section
 from proxy.config.values import (
     CompareConfig,
     EngineConfig,
@@ -47,26 +45,6 @@ from proxy.config.values import (
 )
 
 COLUMNS = dataclasses.replace(NAMES, allowed="names such as table.column, separated by commas or as a list")
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A mapping in the file.
-
-    ``values`` is the dataclass its keys are read into; with ``named`` the file holds one such mapping for
-    each name. ``lists`` are keys that hold lists of such mappings. Of each pair in ``one_of`` exactly one
-    key stands there. ``refused`` are keys that one may expect here, each with the reason why it is none.
-    """
-
-    name: str
-    help: str
-    keys: tuple[Key, ...]
-    values: type[Any]
-    named: str = ""
-    lists: tuple["Section", ...] = ()
-    one_of: tuple[tuple[str, str], ...] = ()
-    refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
 
 TOP_KEYS = (
     Key("listen", ADDRESS, "Where clients connect: the address that was PostgREST's.", restart=True),

@@ -29,7 +29,7 @@ from proxy.config.engine import (
     make_engine_config,
     read_environment,
 )
-from proxy.config.keys import SECTIONS, TOP_KEYS, Section
+from proxy.config.keys import SECTIONS, TOP_KEYS
 from proxy.config.kinds import (
     Key,
 )
@@ -37,6 +37,7 @@ from proxy.config.options import APP_SETTINGS, NAMES
 from proxy.config.places import (
     show_address,
 )
+from proxy.config.section import Section
 from proxy.config.values import Config, EngineConfig, Rule
 from proxy.errors import ConfigError, Problem
 

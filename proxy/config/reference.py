@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from proxy.config.keys import SECTIONS, TOP_KEYS, Section
+from proxy.config.keys import SECTIONS, TOP_KEYS
 from proxy.config.kinds import (
     Key,
 )
 from proxy.config.options import APP_SETTINGS
 from proxy.config.reader import is_required
+from proxy.config.section import Section
 from proxy.config.values import Config, EngineConfig
 
 _INTRODUCTION = """\
