@@ -29,6 +29,7 @@ from proxy.events import (
 )
 from proxy.messages import Request
 from proxy.operate.admin import AdminSources, make_admin
+from proxy.operate.admission import is_loopback
 from proxy.operate.health import Condition, Health, can_connect
 from proxy.operate.lag import measure_lag
 from proxy.operate.listeners import join_listeners
@@ -298,6 +299,8 @@ class Proxy:
             AskedEngine(ask, self.state),
             self.guarding,
             self.carry_out,
+            operators=lambda: self.state.current.config.console.operators,
+            loopback=is_loopback(self._config.admin.host),
         )
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()

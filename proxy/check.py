@@ -16,6 +16,7 @@ from proxy.database.reach import load_reach
 from proxy.errors import ApiError, EngineDown, UnderstudyError
 from proxy.ledger.database import LedgerDatabase, LedgerMissing
 from proxy.ledger.read import list_evidence
+from proxy.operate.admission import is_loopback
 from proxy.operate.health import can_connect
 from proxy.server.schema_cache import make_names
 from proxy.shadow.policy import Names, TableModes, list_modes
@@ -31,6 +32,7 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
     """
     console = console or Console(highlight=False, soft_wrap=True)
     config = file.config
+    _check_admin(config, console)
     reached = await _check_upstream(config, console)
     found = await _look_into_database(config, console)
     if found is None:
@@ -76,6 +78,18 @@ def _check_ledger(config: Config, console: Console) -> bool:
     finally:
         database.close()
     return True
+
+
+def _check_admin(config: Config, console: Console) -> None:
+    """Say who may use the admin port. A port that is closed is safe, and no fault."""
+    known = {operator.name for operator in config.console.operators}
+    if known:
+        words = f"for {', '.join(sorted(known))}"
+    elif is_loopback(config.admin.host):
+        words = "for whoever is on this machine; console.operators names nobody"
+    else:
+        words = "closed but for probes and metrics, as others can reach it and console.operators names nobody"
+    console.print(f"admin port: {words}")
 
 
 async def _check_upstream(config: Config, console: Console) -> bool:

@@ -13,9 +13,11 @@ from proxy.config.kinds import (
     FRACTION,
     HEADER,
     MEMBER,
+    OPERATOR,
     PERCENTAGE,
     PERIOD,
     REASON,
+    SECRET,
     SIZE,
     TEXT,
     Key,
@@ -32,10 +34,12 @@ from proxy.config.places import (
 from proxy.config.section import Section
 from proxy.config.values import (
     CompareConfig,
+    ConsoleConfig,
     EngineConfig,
     GuardConfig,
     IgnoreRule,
     Limits,
+    Operator,
     ReadinessConfig,
     RedactConfig,
     RehearsalConfig,
@@ -339,6 +343,27 @@ SECTIONS = (
             ),
         ),
         GuardConfig,
+    ),
+    Section(
+        "console",
+        "Who may use the admin port: the console and whatever else is not for probes and Prometheus "
+        "(`/live`, `/ready` and `/metrics` are open to all who can reach it).",
+        (),
+        ConsoleConfig,
+        lists=(
+            Section(
+                "operators",
+                "Each gives the secret as a token (`Authorization: Bearer`), as the password that a browser "
+                "asks for, or in the header `X-Operator-Secret`. Without operators a port on a loopback "
+                "address is open to this machine, and one on any other address is closed. One name may stand "
+                "here twice, with a former and a new secret.",
+                (
+                    Key("name", OPERATOR, "Who it is, as written down beside what they change."),
+                    Key("secret", SECRET, "What only they know."),
+                ),
+                Operator,
+            ),
+        ),
     ),
     Section(
         "limits",

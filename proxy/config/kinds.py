@@ -193,6 +193,20 @@ def read_date(text: str) -> date:
     return date.fromisoformat(text)
 
 
+def read_operator(text: str) -> str:
+    """A name without spaces and colons, which RFC 7617 does not allow in one."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", text) is None:
+        raise ValueError
+    return text
+
+
+def read_secret(text: str) -> str:
+    """A secret that cannot be guessed and can be sent in a header."""
+    if re.fullmatch(r"[!-~]{16,}", text) is None:
+        raise ValueError
+    return text
+
+
 def read_text(text: str) -> str:
     """Any text that is not empty."""
     if not text.strip():
@@ -339,4 +353,15 @@ MEMBER = Kind(
 HEADER = Kind("the name of a header", read_header, {"type": "string", "pattern": r"^[A-Za-z0-9_-]+$"})
 DATE = Kind(
     "a day, such as 2027-01-31", read_date, {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+)
+OPERATOR = Kind(
+    "a name of letters, digits and _ . @ -",
+    read_operator,
+    {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$"},
+)
+SECRET = Kind(
+    "16 characters or more, without spaces, best as ${VAR} of a variable that holds them",
+    read_secret,
+    {"type": "string", "pattern": r"^[!-~]{16,}$"},
+    secret=True,
 )

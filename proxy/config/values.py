@@ -229,6 +229,24 @@ class RedactConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody, or some program, that may use the console and the rest of the admin port."""
+
+    name: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleConfig:
+    """Who may use the admin port. Without ``operators``: whoever can reach it, if it is a loopback address.
+
+    Two operators of one name are one with two secrets, so that a secret can be exchanged for another.
+    """
+
+    operators: tuple[Operator, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything, validated. ``tables`` and ``functions`` are keyed as written in the file.
 
@@ -251,3 +269,4 @@ class Config:
     redact: RedactConfig = field(default_factory=RedactConfig)
     ledger: str = "sqlite:///understudy.db"
     compare: CompareConfig = field(default_factory=CompareConfig)
+    console: ConsoleConfig = field(default_factory=ConsoleConfig)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from proxy.errors import UnderstudyError
 from proxy.ledger.database import LedgerDatabase
 
 TIMEOUT = 10.0
+
+SECRET_VARIABLE = "UNDERSTUDY_SECRET"
+"""The variable that holds an operator's secret, where the admin port wants one."""
 
 Result = TypeVar("Result")
 
@@ -47,10 +51,15 @@ def ask_admin(url: str, path: str) -> Any:
     if urlsplit(url).scheme not in ("http", "https"):
         raise SourceError(f"--admin: http://host:port expected, not {url}")
     try:
-        with urllib.request.urlopen(url.rstrip("/") + path, timeout=TIMEOUT) as answer:
+        request = urllib.request.Request(url.rstrip("/") + path)
+        if secret := os.environ.get(SECRET_VARIABLE):
+            # Not an ordinary header: those go along to wherever an answer redirects.
+            request.add_unredirected_header("Authorization", f"Bearer {secret}")
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise SourceError(f"{url}: {_read_problem(error)}") from error
+        advice = f"; {SECRET_VARIABLE} is to hold the secret" if error.code == 401 else ""
+        raise SourceError(f"{url}: {_read_problem(error)}{advice}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise SourceError(f"{url} cannot be asked: {reason}") from error

@@ -8,6 +8,7 @@ rules, proposals    what rules of compare.ignore did, and which might be made
 log                 noteworthy events as lines, without secrets
 health              last reload, last schema load, readiness
 lag                 how late the event loop is
+admission, gate     who may ask the admin port for what
 admin, wish_admin   the admin port
 postgrest_admin     the admin server of an engine alone, as PostgREST has it
 postgrest_log       the log of an engine alone, as PostgREST has it

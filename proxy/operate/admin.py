@@ -1,5 +1,7 @@
 """The admin port: liveness, readiness, metrics and status. Never on the client port, never secret.
 
+Who may ask for what is said in ``admission``.
+
 ``/live``     200 while the process runs
 ``/ready``    200 when some side can answer clients, else 503; with the problems in JSON either way
 ``/metrics``  Prometheus: text or OpenMetrics, as ``Accept`` asks
@@ -23,8 +25,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 import proxy
+from proxy.config import Operator
 from proxy.errors import UnderstudyError
 from proxy.messages import Answer, Request
+from proxy.operate.admission import SECRET_HEADER
+from proxy.operate.gate import ADMITTED, add_security_headers, make_gate
 from proxy.operate.health import Condition, Health, judge_readiness
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
@@ -35,6 +40,7 @@ from proxy.shadow.policy import TableModes
 from proxy.shadow.wish import Outcome, Wish
 
 NO_STORE = {"Cache-Control": "no-store"}
+_NOT_PASSED = frozenset({b"content-length", b"content-security-policy", b"set-cookie", b"refresh", b"server"})
 
 
 class Record(Protocol):
@@ -85,6 +91,8 @@ class AdminSources:
     ask_engine: Callable[[Request], Awaitable[Answer]]
     guarding: HasHolds
     carry_out: Callable[[Wish], Awaitable[Outcome]]
+    operators: Callable[[], Sequence[Operator]]
+    loopback: bool
 
 
 def make_admin(sources: AdminSources) -> web.Application:
@@ -152,22 +160,26 @@ def make_admin(sources: AdminSources) -> web.Application:
 
     async def engine(request: web.Request) -> web.Response:
         target = request.raw_path.removeprefix("/engine").encode("utf-8", "surrogateescape")
-        answer = await sources.ask_engine(Request(request.method, target, request.raw_headers))
+        own = {request[ADMITTED].by.lower().encode(), SECRET_HEADER.lower().encode()}
+        given = tuple((name, value) for name, value in request.raw_headers if name.lower() not in own)
+        answer = await sources.ask_engine(Request(request.method, target, given))
         headers = [
             (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
             for name, value in answer.headers
-            # No web page may read on this port what its user may.
-            if name.lower() != b"content-length" and not name.lower().startswith(b"access-control-")
+            # No web page may read on this port what its user may, and none be shown what a browser obeys.
+            if name.lower() not in _NOT_PASSED and not name.lower().startswith(b"access-control-")
         ]
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
-    async def pause(request: web.Request) -> web.Response:
-        return _set_paused(request, sources.throttle, paused=True)
+    async def pause(_: web.Request) -> web.Response:
+        return _set_paused(sources.throttle, paused=True)
 
-    async def resume(request: web.Request) -> web.Response:
-        return _set_paused(request, sources.throttle, paused=False)
+    async def resume(_: web.Request) -> web.Response:
+        return _set_paused(sources.throttle, paused=False)
 
-    application = web.Application(middlewares=[_errors_as_json])
+    gate = make_gate(sources.operators, loopback=sources.loopback)
+    application = web.Application(middlewares=[_errors_as_json, gate])
+    application.on_response_prepare.append(add_security_headers)
     application.add_routes(
         [
             web.get("/live", live),
@@ -187,10 +199,7 @@ def make_admin(sources: AdminSources) -> web.Application:
     return application
 
 
-def _set_paused(request: web.Request, throttle: Pausable, *, paused: bool) -> web.Response:
-    # A page in an operator's browser may send a POST anywhere; it cannot leave this header out.
-    if "Origin" in request.headers:
-        raise web.HTTPForbidden
+def _set_paused(throttle: Pausable, *, paused: bool) -> web.Response:
     throttle.paused = paused
     return _json(_describe_mirror(throttle))
 
@@ -209,7 +218,9 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except web.HTTPException as error:
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        headers = {
+            name: error.headers[name] for name in ("Allow", "WWW-Authenticate") if name in error.headers
+        }
         return _json({"error": error.reason}, error.status, headers)
     except UnderstudyError as error:
         return _json({"error": str(error)}, 503)

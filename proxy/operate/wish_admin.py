@@ -5,16 +5,19 @@
 ``/tables/TABLE/promote``   POST with ``who``, ``why``, ``to``, ``share``, ``force``: as the command does
 ``/tables/TABLE/rollback``  POST with ``who`` and ``why``: as the command does
 
+Where operators are named, it is the operator who asks, whatever ``who`` says.
+
 200: done; 409: refused, with the reasons, or with the patch where the file cannot be changed; 503: the ledger
 cannot be written.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol, get_args
 
 from aiohttp import web
 
+from proxy.operate.gate import ADMITTED
 from proxy.shadow.guard import Hold
 from proxy.shadow.ramp import Promoted
 from proxy.shadow.wish import Action, Outcome, Wish
@@ -43,10 +46,9 @@ def list_wish_routes(
 
     def handle(action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def carry(request: web.Request) -> web.Response:
-            # A page in an operator's browser may send a POST anywhere; it cannot leave this header out.
-            if "Origin" in request.headers:
-                raise web.HTTPForbidden
-            return _answer(await carry_out(read_wish(action, request.match_info["table"], request.query)))
+            wish = read_wish(action, request.match_info["table"], request.query)
+            operator = request[ADMITTED].operator
+            return _answer(await carry_out(replace(wish, who=operator) if operator else wish))
 
         return carry
 

@@ -86,10 +86,13 @@ def _write(line: bytes, file: TextIO) -> int:
 @asynccontextmanager
 async def _recording(url: str) -> AsyncIterator[aiohttp.ClientResponse]:
     timeout = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=60.0)
+    # An operator's secret, where the admin port wants one.
+    secret = os.environ.get("UNDERSTUDY_SECRET")
+    headers = {"Authorization": f"Bearer {secret}"} if secret else None
     # A line holds a whole answer.
     async with (
         aiohttp.ClientSession(timeout=timeout, read_bufsize=LONGEST_LINE) as session,
-        session.get(url) as answer,
+        session.get(url, headers=headers, allow_redirects=False) as answer,
     ):
         if answer.status != 200:
             raise ValueError(await _read_problem(answer))

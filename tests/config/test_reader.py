@@ -10,6 +10,7 @@ from proxy.config import (
     EngineConfig,
     GuardConfig,
     Limits,
+    Operator,
     ReadinessConfig,
     RedactConfig,
     Rule,
@@ -152,7 +153,7 @@ def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
             "upsteam",
             "an unknown key",
             "listen, admin, workers, ledger, upstream, engine, defaults, tables, functions, shadow, "
-            "compare, rehearsal, redact, readiness, guard, limits (did you mean upstream?)",
+            "compare, rehearsal, redact, readiness, guard, console, limits (did you mean upstream?)",
         )
     ]
 
@@ -397,3 +398,25 @@ def test_a_rule_that_ignores_too_much_or_says_too_little_is_refused(rule: str, k
     with pytest.raises(ConfigError) as caught:
         read_config(UPSTREAM + f"compare: {{ignore: [{{{rule}}}]}}\n", "f", {})
     assert [(problem.key, problem.found) for problem in caught.value.problems] == [(key, found)]
+
+
+def test_operators_have_a_name_and_a_secret_that_is_never_shown() -> None:
+    text = "console: {operators: [{name: ada, secret: '${S}'}]}"
+    config = read_config(text, "f", {"S": "sixteen-and-more"}).config
+    assert config.console.operators == (Operator("ada", "sixteen-and-more"),)
+    assert "sixteen" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("a:b", "sixteen-and-more"),
+        ("", "sixteen-and-more"),
+        ("ada", "with a space in it"),
+        ("ada", "quite-short"),
+    ],
+)
+def test_an_operator_that_could_not_be_known_is_refused(name: str, secret: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(f"console: {{operators: [{{name: '{name}', secret: '{secret}'}}]}}", "f", {})
+    assert secret not in str(caught.value)

@@ -75,6 +75,7 @@ class TestWhatHelmMakesOfIt:
             ("postgrest.env", {"HOME": "x"}),
             ("config.listen", "0.0.0.0:80"),
             ("config.upstream.url", "postgrest:3000"),
+            ("config.console.operators", [{"name": "ops", "secret": "written-into-a-ConfigMap"}]),
             ("upstreamService.create", True),
             ("takeOver.port", 0),
         ],

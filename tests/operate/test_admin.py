@@ -7,10 +7,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from aiohttp import encode_basic_auth
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from proxy.config import IgnoreRule
+from proxy.config import IgnoreRule, Operator
 from proxy.errors import UnderstudyError
 from proxy.events import (
     ConfigReloaded,
@@ -94,6 +95,7 @@ class Port:
     guarding: Desk = field(default_factory=lambda: Desk({"storage": HOLD}))
     client: Any = None
     asked: Asked = field(default_factory=Asked)
+    operators: tuple[Operator, ...] = ()
     recordings_ended: int = 0
     requests: list[Request] = field(default_factory=list)
 
@@ -138,6 +140,8 @@ async def port() -> AsyncIterator[Port]:
         made.answer,
         made.guarding,
         made.guarding.carry_out,
+        operators=lambda: made.operators,
+        loopback=True,
     )
     async with TestClient(TestServer(make_admin(sources))) as client:
         made.client = client
@@ -361,3 +365,51 @@ async def test_what_is_not_done_is_told_with_its_reasons(port: Port, outcome: Ou
     told = await answer.json()
     assert (answer.status, told["words"], told["patch"]) == (status, list(outcome.words), outcome.patch)
     assert told["error"] == "; ".join(outcome.words)
+
+
+ADA = Operator("ada", "a-secret-of-ada-1")
+
+
+async def test_where_operators_are_named_only_they_are_answered(port: Port) -> None:
+    port.operators = (ADA,)
+    refused = await port.client.get("/status")
+    assert (refused.status, await refused.json()) == (
+        401,
+        {"error": "name and secret of an operator are needed"},
+    )
+    assert refused.headers["WWW-Authenticate"] == 'Basic realm="Understudy", charset="UTF-8"'
+    basic = encode_basic_auth("ada", ADA.secret)
+    assert (await port.client.get("/status", headers={"Authorization": basic})).status == 200
+    assert (await port.client.post("/pause", headers={"X-Operator-Secret": ADA.secret})).status == 200
+    assert (await port.client.get("/ready")).status == 200
+
+
+async def test_an_operators_secret_is_not_passed_on_to_the_engine(port: Port) -> None:
+    port.operators = (ADA,)
+    await port.client.get("/engine/storage", headers={"Authorization": f"Bearer {ADA.secret}"})
+    token = {"Authorization": "Bearer a.b.c", "X-Operator-Secret": ADA.secret}
+    await port.client.get("/engine/storage", headers=token)
+    assert [request.header(b"authorization") for request in port.requests] == [None, b"Bearer a.b.c"]
+    assert ADA.secret.encode() not in b"".join(v for request in port.requests for _, v in request.headers)
+
+
+@pytest.mark.parametrize("path", ["/live", "/status", "/engine/rpc/page", "/nothing"])
+async def test_browsers_are_told_to_do_nothing_with_an_answer(port: Port, path: str) -> None:
+    headers = (await port.client.get(path)).headers
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Server"] == "understudy"
+
+
+async def test_a_name_that_was_pointed_here_is_refused(port: Port) -> None:
+    response = await port.client.get("/status", headers={"Host": "evil.example"})
+    assert response.status == 421
+
+
+async def test_a_change_is_the_operators_who_asks_for_it(port: Port) -> None:
+    port.operators = (ADA,)
+    bearer = {"Authorization": f"Bearer {ADA.secret}"}
+    await port.client.post("/tables/storage/rollback?who=somebody+else", headers=bearer)
+    assert [wish.who for wish in port.guarding.wishes] == ["ada"]
