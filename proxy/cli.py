@@ -14,7 +14,7 @@ import proxy
 from proxy import check, engine_command, replaying
 from proxy.app import Proxy, parse_config
 from proxy.config import Config
-from proxy.console import mismatches, readiness, status, switching
+from proxy.console import mismatches, must_see, readiness, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
@@ -65,6 +65,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     text = "Say of each table whether it may be promoted, and what is still missing."
     readiness.add_arguments(add("readiness", text, partial(_with_config, readiness.run)))
+    text = "Pin shapes that must have been compared, from an access log or a tape; list them."
+    must_see.add_arguments(add("must-see", text, partial(_with_config, must_see.run)))
     text = "Let the engine answer tables, or a share of their reads, by changing the file."
     switching.add_promote_arguments(add("promote", text, switching.run_promote))
     text = "Put tables back into shadow, by changing the file."

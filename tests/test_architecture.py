@@ -28,7 +28,7 @@ ROOMS = {
     "operate": SERVES_EVERYONE | {"shadow"},
     "ledger": SERVES_EVERYONE | {"shadow", "database"},
     "modes": SERVES_EVERYONE | {"shadow"},
-    "console": SERVES_EVERYONE | {"ledger", "modes", "shadow"},
+    "console": SERVES_EVERYONE | {"ledger", "modes", "shadow", "tape"},
     "embedded": SERVES_EVERYONE,
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
     "access": SERVES_EVERYONE | {"engine", "database"},

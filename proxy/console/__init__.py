@@ -8,5 +8,6 @@ mismatches  ``understudy mismatches``
 status      ``understudy status``
 switching   ``understudy promote`` and ``understudy rollback``
 knowledge   what the ledger knows, for whoever promotes
+must_see    ``understudy must-see``
 readiness, certificate  judgements as tables, text and JSON
 """

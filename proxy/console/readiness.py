@@ -89,8 +89,9 @@ def _list_figures(one: Readiness, limits: ReadinessConfig) -> list[str]:
     decided = one.agreed + one.mismatches
     undecided = ", ".join(f"{number:,} {verdict}" for verdict, number in one.undecided.items())
     lines = [
-        f"compared: {count_of(decided, 'read')}, {count_of(one.mismatches, 'mismatch', 'mismatches')}; "
-        f"the rate is below {fraction(one.mismatch_bound)} at a confidence of {limits.confidence:g} "
+        f"compared: {count_of(decided, 'read')}, {count_of(one.mismatches, 'mismatch', 'mismatches')}",
+        f"counted: {one.fresh:,} of these, that repeat none of shortly before; the rate of mismatches "
+        f"is below {fraction(one.mismatch_bound)} at a confidence of {limits.confidence:g} "
         f"(limit {fraction(limits.max_mismatch_rate)})",
         f"open mismatch signatures: {one.open_signatures}",
         f"undecided: {undecided}",
@@ -98,6 +99,7 @@ def _list_figures(one: Readiness, limits: ReadinessConfig) -> list[str]:
         f"shapes: {one.shapes:,} compared; the next read is of an unseen one with a chance of "
         f"{fraction(one.unseen.estimate)}, at most {fraction(one.unseen.bound)} "
         f"(limit {fraction(limits.max_unseen_shapes)})",
+        f"must-see shapes: {one.must_see:,}, of which {len(one.never_seen):,} were never compared",
     ]
     if one.latency is not None:
         lines.append(

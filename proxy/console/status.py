@@ -150,7 +150,7 @@ def _row(one: Document, verdicts: list[str]) -> list[str]:
         *(show_count(evidence["verdicts"][name]) for name in verdicts),
         *(show_count(sum(traffic.get(kind, {}).values())) for kind in ("skipped", "shed")),
         *(show_count(evidence[name]) for name in ("shapes", "open_mismatches")),
-        "·" if ratio is None else f"{ratio['mean']:.2f} ×÷ {ratio['spread']:.2f}",
+        "·" if ratio is None else f"{ratio['mean']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})",
     ]
 
 

@@ -63,7 +63,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _carry_out(command: str, options: argparse.Namespace, work: Callable[[Switch, Order], None]) -> int:
     path: Path = options.config
-    order = Order(tuple(options.tables), _who(), options.reason, getattr(options, "force", False))
+    order = Order(tuple(options.tables), name_operator(), options.reason, getattr(options, "force", False))
 
     def parse(content: bytes) -> ConfigFile:
         return read_config(content, str(path), os.environ, lambda name: Path(name).read_bytes())
@@ -89,7 +89,8 @@ def _default(to: str) -> tuple[float, ...]:
     return (10.0,) if to == "canary" else ()
 
 
-def _who() -> str:
+def name_operator() -> str:
+    """Whoever gives this command, and where."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 

@@ -13,6 +13,7 @@ bounds       how much is kept
 report       what is known, as JSON values
 read         rows to values
 holds        what the guard has put back, for all replicas
+must_see     shapes that people have pinned
 judging      what readiness is judged by
 
 The statements are the same for both databases. They are sync and run in a thread of the ledger's own:

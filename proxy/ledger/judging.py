@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import get_args
 
 from sqlalchemy import Connection
 
 from proxy.events import Verdict
+from proxy.ledger.must_see import list_pins
 from proxy.ledger.read import Epoch, count_open, list_epochs, list_evidence
 from proxy.ledger.write import OVERFLOW
 from proxy.shadow.evidence import Conditions, Evidence, EvidenceKey
-from proxy.shadow.latency import PairedTimes
 from proxy.shadow.readiness import ShapeEvidence, TableEvidence, VoidEvidence
 
 _VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -31,10 +32,14 @@ def gather_evidence(connection: Connection) -> dict[str, TableEvidence]:
     epochs: defaultdict[str, list[Epoch]] = defaultdict(list)
     for epoch in list_epochs(connection):
         epochs[epoch.table].append(epoch)
-    opened = count_open(connection)
+    opened, pinned = count_open(connection), list_pins(connection)
     return {
-        table: _make_evidence(table, counted[table], epochs[table], opened.get(table, 0))
-        for table in sorted(counted.keys() | epochs.keys() | opened.keys())
+        table: replace(
+            _make_evidence(table, counted[table], epochs[table]),
+            open_signatures=opened.get(table, 0),
+            must_see=pinned.get(table, ()),
+        )
+        for table in sorted(counted.keys() | epochs.keys() | opened.keys() | pinned.keys())
     }
 
 
@@ -42,7 +47,6 @@ def _make_evidence(
     table: str,
     counted: Sequence[tuple[EvidenceKey, Evidence]],
     epochs: Sequence[Epoch],
-    open_signatures: int,
 ) -> TableEvidence:
     newest = epochs[-1].conditions if epochs else Conditions()
     valid = [(key, evidence) for key, evidence in counted if key.epoch == newest.epoch]
@@ -57,20 +61,15 @@ def _make_evidence(
                 key.role,
                 key.answer_class,
                 {verdict: evidence.verdicts[verdict] for verdict in _VERDICTS},
+                evidence.fresh,
+                evidence.fresh_mismatches,
             )
             for key, evidence in valid
         ),
-        PairedTimes(
-            total.pairs,
-            total.log_ratios,
-            total.log_ratio_squares,
-            total.upstream_seconds,
-            total.engine_seconds,
-        ),
-        open_signatures,
-        total.first_seen if total.reads else None,
-        total.last_seen if total.reads else None,
-        _find_void(counted, epochs, newest),
+        total.times,
+        first_seen=total.first_seen if total.reads else None,
+        last_seen=total.last_seen if total.reads else None,
+        void=_find_void(counted, epochs, newest),
     )
 
 

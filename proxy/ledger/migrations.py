@@ -62,7 +62,13 @@ _HOLDS: Step = (
     " words TEXT NOT NULL, replica TEXT NOT NULL)",
 )
 
-STEPS: tuple[Step, ...] = (_FIRST, _HOLDS)
+_MUST_SEE: Step = (
+    "CREATE TABLE ledger_must_see ("
+    " table_name TEXT NOT NULL, shape TEXT NOT NULL, source TEXT NOT NULL, who TEXT NOT NULL,"
+    " pinned_at DOUBLE PRECISION NOT NULL, PRIMARY KEY (table_name, shape))",
+)
+
+STEPS: tuple[Step, ...] = (_FIRST, _HOLDS, _MUST_SEE)
 """The step at position n leads from version n to version n + 1."""
 
 

@@ -20,9 +20,13 @@ from proxy.ledger.read import (
     sum_evidence,
 )
 from proxy.ledger.tables import VERDICTS
-from proxy.shadow.evidence import Evidence, find_latency_ratio
+from proxy.shadow.evidence import Evidence
+from proxy.shadow.latency import find_latency_ratio
 
 Document = dict[str, Any]
+
+CONFIDENCE = 0.95
+"""Of the interval in which a latency ratio is shown to lie."""
 
 
 def report_mismatches(connection: Connection, table: str | None = None) -> list[Document]:
@@ -73,13 +77,14 @@ def report_evidence(connection: Connection) -> Document:
 
 
 def _show_evidence(evidence: Evidence) -> Document:
-    ratio = find_latency_ratio(evidence.pairs, evidence.log_ratios, evidence.log_ratio_squares)
+    ratio = find_latency_ratio(evidence.times, CONFIDENCE)
     return {
         "compared": evidence.reads,
         "verdicts": {verdict: evidence.verdicts[verdict] for verdict in VERDICTS},
         "fresh": evidence.fresh,
         "fresh_mismatches": evidence.fresh_mismatches,
-        "latency_ratio": None if ratio is None else {"pairs": evidence.pairs, **asdict(ratio)},
+        "pairs": evidence.pairs,
+        "latency_ratio": None if ratio is None else asdict(ratio),
         "first_seen": evidence.first_seen if evidence.reads else None,
         "last_seen": evidence.last_seen if evidence.reads else None,
     }

@@ -132,3 +132,14 @@ HOLDS = Table(
     Column("replica", Text, nullable=False),
 )
 """The tables that the guard has put back; who was first is the one who counts."""
+
+MUST_SEE = Table(
+    "ledger_must_see",
+    METADATA,
+    Column("table_name", Text, primary_key=True),
+    Column("shape", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("pinned_at", Double, nullable=False),
+)
+"""The shapes that have to have been compared before a table is promoted."""

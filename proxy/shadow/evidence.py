@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from proxy.events import Verdict
+from proxy.shadow.latency import PairedTimes
 
 BOTH_ANSWERED: frozenset[Verdict] = frozenset(
     {"match", "equivalent", "indeterminate", "mismatch", "race", "inconclusive", "volatile"}
@@ -70,6 +71,13 @@ class Evidence:
     detail: str = ""
 
     @property
+    def times(self) -> PairedTimes:
+        """The sums over pairs."""
+        return PairedTimes(
+            self.pairs, self.log_ratios, self.log_ratio_squares, self.upstream_seconds, self.engine_seconds
+        )
+
+    @property
     def reads(self) -> int:
         """How many reads were judged."""
         return self.verdicts.total()
@@ -112,26 +120,6 @@ class Evidence:
         self.detail = other.detail if other.last_seen >= self.last_seen else self.detail
         self.first_seen = min(self.first_seen, other.first_seen)
         self.last_seen = max(self.last_seen, other.last_seen)
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyRatio:
-    """Engine's by upstream's time: the geometric mean, and the factor that one standard error is."""
-
-    mean: float
-    spread: float
-
-
-def find_latency_ratio(pairs: int, log_ratios: float, log_ratio_squares: float) -> LatencyRatio | None:
-    """The ratio that the sums of ``Evidence`` come to; None without pairs.
-
-    ``spread`` is 1 or more: the mean lies within a factor ``spread`` with some 68 % confidence.
-    """
-    if pairs == 0:
-        return None
-    mean = log_ratios / pairs
-    variance = max(0.0, log_ratio_squares / pairs - mean * mean)
-    return LatencyRatio(math.exp(mean), math.exp(math.sqrt(variance / pairs)))
 
 
 def classify_answer(status: int) -> str:

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from proxy.config import ReadinessConfig
 from proxy.events import Verdict
 from proxy.shadow.latency import LEAST_PAIRS, LatencyRatio, PairedTimes, find_latency_ratio
-from proxy.shadow.must_see import is_shape_seen
+from proxy.shadow.must_see import find_never_seen
 from proxy.shadow.rates import find_rate_bound, find_reads_needed
 from proxy.shadow.unseen import UnseenShare, find_unseen_share
 from proxy.shadow.words import count_of, fraction, period, roughly
@@ -34,13 +34,18 @@ SHAPES_NAMED = 3
 class ShapeEvidence:
     """The verdicts on reads of one shape, by one role and with one class of answer.
 
-    ``shape`` is None for reads of shapes that were not told apart, since there were too many.
+    ``shape`` is None for reads of shapes that were not told apart, since there were too many. ``fresh`` are
+    the reads that say whether the sides agree and repeat none of shortly before, and ``fresh_mismatches``
+    those of them that mismatch: only these are counted where a rate is estimated, since a client that asks
+    one thing a million times is not a million observations.
     """
 
     shape: str | None
     role: str = ""
     answer_class: str = ""
     verdicts: Mapping[Verdict, int] = field(default_factory=lambda: MappingProxyType({}))
+    fresh: int = 0
+    fresh_mismatches: int = 0
 
     def count(self, verdicts: Iterable[Verdict]) -> int:
         """How many reads had one of ``verdicts``."""
@@ -57,7 +62,10 @@ class VoidEvidence:
 
 @dataclass(frozen=True, slots=True)
 class TableEvidence:
-    """All that is known of one table's reads under the conditions in force. Times are seconds since 1970."""
+    """All that is known of one table's reads under the conditions in force. Times are seconds since 1970.
+
+    ``must_see`` are the shapes that have to have been compared.
+    """
 
     table: str
     shapes: tuple[ShapeEvidence, ...] = ()
@@ -66,6 +74,17 @@ class TableEvidence:
     first_seen: float | None = None
     last_seen: float | None = None
     void: VoidEvidence | None = None
+    must_see: tuple[str, ...] = ()
+
+    @property
+    def fresh(self) -> int:
+        """How many reads count where a rate is estimated."""
+        return sum(shape.fresh for shape in self.shapes)
+
+    @property
+    def fresh_mismatches(self) -> int:
+        """How many of these mismatch."""
+        return sum(shape.fresh_mismatches for shape in self.shapes)
 
     def count(self, verdicts: Iterable[Verdict]) -> int:
         """How many reads had one of ``verdicts``."""
@@ -84,13 +103,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The judgement on one table: the verdict, the figures it comes from, and what is missing."""
+    """The judgement on one table: the verdict, the figures it comes from, and what is missing.
+
+    Of the reads that ``agreed`` and the ``mismatches``, ``fresh`` count for the bounds.
+    """
 
     table: str
     verdict: ReadinessVerdict
     missing: tuple[Gap, ...]
     agreed: int
     mismatches: int
+    fresh: int
     mismatch_bound: float
     reads_needed: int
     undecided: Mapping[Verdict, int]
@@ -98,6 +121,7 @@ class Readiness:
     failed: int
     shapes: int
     unseen: UnseenShare
+    must_see: int
     never_seen: tuple[str, ...]
     latency: LatencyRatio | None
     cost_ratio: float | None
@@ -107,26 +131,20 @@ class Readiness:
     void: VoidEvidence | None
 
 
-def judge_readiness(
-    evidence: TableEvidence, limits: ReadinessConfig, now: float, must_see: Iterable[str] = ()
-) -> Readiness:
-    """Judge one table at the time ``now``; ``must_see`` are the shapes that have to have been compared."""
+def judge_readiness(evidence: TableEvidence, limits: ReadinessConfig, now: float) -> Readiness:
+    """Judge one table at the time ``now``."""
     agreed, mismatches = evidence.count(AGREED), evidence.count(("mismatch",))
-    decided = agreed + mismatches
-    needed = find_reads_needed(limits.max_mismatch_rate, mismatches, limits.confidence) - decided
-    compared = [
-        (shape.shape, number)
-        for shape in evidence.shapes
-        if (number := shape.count((*AGREED, "mismatch"))) > 0
-    ]
-    known = [number for shape, number in compared if shape is not None]
-    unseen = find_unseen_share(known, decided - sum(known), limits.confidence)
-    seen = {shape for shape, _ in compared if shape is not None}
-    never = tuple(sorted(shape for shape in set(must_see) if not is_shape_seen(shape, seen)))
+    fresh, wrong = evidence.fresh, evidence.fresh_mismatches
+    needed = max(0, find_reads_needed(limits.max_mismatch_rate, wrong, limits.confidence) - fresh)
+    compared = [shape for shape in evidence.shapes if shape.count((*AGREED, "mismatch"))]
+    known = [shape.fresh for shape in compared if shape.shape is not None]
+    unseen = find_unseen_share(known, fresh - sum(known), limits.confidence)
+    seen = {shape.shape for shape in compared if shape.shape is not None}
+    never = find_never_seen(evidence.must_see, seen)
     latency = find_latency_ratio(evidence.times, limits.confidence)
     missing = (
-        *_find_found(evidence, limits, decided, mismatches),
-        *_find_unshown(evidence, limits, max(0, needed), unseen, never),
+        *_find_found(evidence, limits),
+        *_find_unshown(evidence, limits, needed, unseen, never),
         *_find_latency_gap(evidence.times, latency, limits),
         *_find_age_gaps(evidence, limits, now),
     )
@@ -139,13 +157,15 @@ def judge_readiness(
         missing,
         agreed,
         mismatches,
-        find_rate_bound(decided, mismatches, limits.confidence),
-        max(0, needed),
+        fresh,
+        find_rate_bound(fresh, wrong, limits.confidence),
+        needed,
         {verdict: evidence.count((verdict,)) for verdict in UNDECIDED},
         evidence.count(("unsupported",)),
         evidence.count(("failed",)),
         len(known),
         unseen,
+        len(evidence.must_see),
         never,
         latency,
         evidence.times.cost_ratio,
@@ -156,21 +176,18 @@ def judge_readiness(
     )
 
 
-def _find_found(
-    evidence: TableEvidence, limits: ReadinessConfig, decided: int, mismatches: int
-) -> Iterable[Gap]:
+def _find_found(evidence: TableEvidence, limits: ReadinessConfig) -> Iterable[Gap]:
     """What speaks against the table."""
+    fresh, wrong = evidence.fresh, evidence.fresh_mismatches
     if evidence.open_signatures:
         kinds = count_of(evidence.open_signatures, "open mismatch signature")
         yield Gap("signatures", kinds, against=True)
-    if decided and mismatches / decided > limits.max_mismatch_rate:
-        rate, limit = fraction(mismatches / decided), fraction(limits.max_mismatch_rate)
-        words = (
-            f"{count_of(mismatches, 'mismatch', 'mismatches')} in {decided:,} reads: {rate} is over {limit}"
-        )
+    if fresh and wrong / fresh > limits.max_mismatch_rate:
+        rate, limit = fraction(wrong / fresh), fraction(limits.max_mismatch_rate)
+        words = f"{count_of(wrong, 'mismatch', 'mismatches')} in {fresh:,} reads: {rate} is over {limit}"
         yield Gap("rate", words, against=True)
     undecided, unanswered = evidence.count(UNDECIDED), evidence.count(UNANSWERED)
-    reads = decided + undecided + unanswered
+    reads = evidence.count((*AGREED, "mismatch")) + undecided + unanswered
     if reads and unanswered / reads > limits.max_unanswered:
         parts = _name_counts(evidence, UNANSWERED)
         words = f"{fraction(unanswered / reads)} of reads unanswered by the engine ({parts})"

@@ -11,7 +11,9 @@ from proxy.cli import main
 from proxy.ledger.database import LedgerDatabase
 from proxy.ledger.holds import put_hold
 from proxy.ledger.report import report_evidence
+from proxy.messages import Answer
 from proxy.shadow.guard import Hold
+from proxy.tape.format import RecordedExchange, RecordedRequest, Tape, TapeHeader, write_tape
 from tests.ledger.support import Scene, judged, mismatch
 
 READY = "readiness: {max_mismatch_rate: 0.1, max_unseen_shapes: 0.5, max_latency_ratio: 99, min_period: 1s}\n"
@@ -28,13 +30,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def keep(path: Path, *, mismatches: int = 0) -> None:
-    """Evidence of a hundred reads over a minute that has just ended."""
-    scene = Scene(f"sqlite:///{path.parent}/ledger.db", now=time.time() - 60)
-    one, other = [judged()] * 50, [judged()] * 50 + [mismatch()] * mismatches
+    """Evidence of a hundred reads over three minutes that have just ended."""
+    scene = Scene(f"sqlite:///{path.parent}/ledger.db", now=time.time() - 180)
+    reads = [judged(request_line=f"GET /storage?id=eq.{number}") for number in range(50)]
+    one, other = reads, [*reads, *[mismatch()] * mismatches]
 
     async def flush() -> None:
         assert await scene.flush(*one)
-        scene.now += 60
+        scene.now += 180
         assert await scene.flush(*other)
         await scene.ledger.close()
 
@@ -86,3 +89,47 @@ def test_readiness_is_told_for_people_and_programs(path: Path, capsys: pytest.Ca
 def test_readiness_without_a_ledger_says_so(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(path, "readiness") == 2
     assert "there is no ledger" in capsys.readouterr().err
+
+
+LOG = """\
+10.0.0.1 - - [26/Nov/2026:10:00:00 +0000] "GET /storage HTTP/1.1" 200 12
+10.0.0.1 - - [26/Nov/2026:10:00:01 +0000] "GET /storage?month=eq.11 HTTP/1.1" 200 12
+"""
+
+
+def test_what_an_access_log_or_a_tape_has_must_have_been_compared(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(path)
+    log, tape = path.with_name("access.log"), path.with_name("tape.jsonl")
+    log.write_text(LOG)
+    exchange = RecordedExchange("1", "x", "x", RecordedRequest("GET", b"/storage?x=is.null"), Answer(200))
+    write_tape(tape, Tape(TapeHeader("x", "14", "16", 1), (exchange,)))
+    assert run(path, "must-see", "--access-log", str(log), "--tape", str(tape)) == 1
+    told = capsys.readouterr()
+    assert "3 shapes pinned, 0 removed" in told.err
+    assert [line.split("\t") for line in told.out.splitlines()[1:]] == [
+        ["storage", "GET storage", "seen"],
+        ["storage", "GET storage?month=eq.*", "never seen"],
+        ["storage", "GET storage?x=is.null", "never seen"],
+    ]
+    assert run(path, "readiness", "storage") == 1
+    told = capsys.readouterr()
+    assert "missing: shape GET storage?month=eq.* never seen" in told.out
+    assert "must-see shapes: 3, of which 2 were never compared" in told.out
+    assert run(path, "promote", "storage") == 1
+    removed = ["GET storage?month=eq.*", "GET storage?x=is.null"]
+    assert run(path, "must-see", "--json", *(part for one in removed for part in ("--remove", one))) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"table": "storage", "shape": "GET storage", "compared": True}
+    ]
+    assert run(path, "promote", "storage") == 0
+
+
+def test_what_cannot_be_pinned_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(path, "must-see", "--shape", "GET storage") == 2
+    keep(path)
+    assert run(path, "must-see", "--shape", "storage") == 2
+    assert "method and target expected" in capsys.readouterr().err
+    assert run(path, "must-see", "--access-log", str(path.with_name("none.log"))) == 2
+    assert run(path, "must-see") == 0

@@ -54,7 +54,9 @@ def test_the_details_say_everything_that_is_missing_and_every_figure() -> None:
         "  against it: 3 open mismatch signatures\n"
         "  missing: another ~2,300 matched reads\n"
     )
-    assert "compared: 1,160 reads, 0 mismatches; the rate is below 0.0029 at a confidence of 0.95" in text
+    assert "compared: 1,160 reads, 0 mismatches\n" in text
+    assert "counted: 1,160 of these, that repeat none of shortly before; the rate of mismatches" in text
+    assert "is below 0.0029 at a confidence of 0.95 (limit 0.001)" in text
     assert "latency, engine by upstream: 1.00, from 0.99 to 1.01 (limit 1.2)" in text
 
 

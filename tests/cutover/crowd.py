@@ -50,27 +50,34 @@ _SHELF_READS = (
     "/shelf?select=place,item(id,price)&id=eq.{}&item.id=lte.200&item.order=id",
     "/shelf?id=eq.{}",
 )
-"""Reads whose answers never change, by the number of an item or of a shelf."""
+_PAIR_READ = "/shelf?id=in.({},{})&order=id"
+"""Reads whose answers never change, by the number of an item, of a shelf, or of two."""
 
 
 def list_reads() -> list[str]:
     """All of them."""
+    shelves = range(1, _SHELVES + 1)
     return [
         *(read.format(item) for read in _ITEM_READS for item in range(1, _ITEMS + 1)),
-        *(read.format(shelf) for read in _SHELF_READS for shelf in range(1, _SHELVES + 1)),
+        *(read.format(shelf) for read in _SHELF_READS for shelf in shelves),
+        *(_PAIR_READ.format(one, other) for one in shelves for other in shelves),
     ]
 
 
 def draw_read(dice: Random) -> str:
     """One of them; each form is as likely as the others."""
-    form = dice.choice((*_ITEM_READS, *_SHELF_READS))
-    return form.format(dice.randint(1, _ITEMS if form in _ITEM_READS else _SHELVES))
+    form = dice.choice((*_ITEM_READS, *_SHELF_READS, _PAIR_READ))
+    most = _ITEMS if form in _ITEM_READS else _SHELVES
+    return form.format(dice.randint(1, most), dice.randint(1, most))
 
 
 def model(target: str) -> object:
     """What a read means, by the rows of schema.sql: an independent word on what the upstream says."""
     path, _, query = target.partition("?")
     wanted = dict(pair.split("=", 1) for pair in query.split("&"))
+    if wanted.get("id", "").startswith("in."):
+        shelves = sorted({int(one) for one in wanted["id"].removeprefix("in.").strip("()").split(",")})
+        return [{"id": shelf, "place": f"place {shelf}"} for shelf in shelves]
     number = int(wanted.get("id", wanted.get("shelf_id", "")).rpartition(".")[2]) if "id" in wanted else 0
     if path == "/shelf":
         shelf = {"id": number, "place": f"place {number}"}

@@ -1,7 +1,5 @@
 """The database, an upstream in a process of its own, and the proxy in this one, whose engine can fail."""
 
-import math
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +13,10 @@ from proxy import databases
 from proxy.app import Proxy, parse_config
 from proxy.database.answer import answer
 from proxy.embedded import load_sql
-from proxy.events import Event, Held, Judged, Verdict
+from proxy.events import Event, Held, Judged
+from proxy.ledger.judging import gather_evidence
 from proxy.shadow.guard import ON_STAGE
-from proxy.shadow.latency import PairedTimes
-from proxy.shadow.readiness import Readiness, ShapeEvidence, TableEvidence, judge_readiness
+from proxy.shadow.readiness import Readiness, TableEvidence, judge_readiness
 from tests.cutover.faults import FaultyEngine
 from tests.e2e.programs import Program, find_postgrest, postgrest
 from tests.support.database import run_apart, throwaway_database
@@ -36,7 +34,7 @@ engine:
   db-schemas: depot
   db-anon-role: cutover_anon
 shadow: {{queue: 5000, timeout: 700ms, breaker: 1000}}   # also what a client waits for the engine at most
-readiness: {{max_mismatch_rate: 0.005, max_unseen_shapes: 0.005, max_latency_ratio: 100, min_period: 0}}
+readiness: {{max_mismatch_rate: 0.01, max_unseen_shapes: 0.01, max_latency_ratio: 100, min_period: 0}}
 guard:  {{window: 30s, slow: 5s}}
 tables:
   item:  {{reads: shadow, verify: 20}}       # the table of this story
@@ -72,27 +70,15 @@ def upstream_on(url: str, directory: Path) -> Iterator[Program]:
 
 @dataclass
 class Witness:
-    """A listener that keeps what the story asks for: evidence, holds, and when things happened."""
+    """A listener that keeps when tables were held, and when a mismatch was first proven."""
 
-    verdicts: defaultdict[str, defaultdict[str, Counter[Verdict]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(Counter))
-    )
-    times: defaultdict[str, PairedTimes] = field(default_factory=lambda: defaultdict(PairedTimes))
-    first_seen: dict[str, float] = field(default_factory=dict)
-    last_seen: dict[str, float] = field(default_factory=dict)
     held_at: dict[str, float] = field(default_factory=dict)
     proven_at: dict[str, float] = field(default_factory=dict)
 
     def listen(self, event: Event) -> None:
         match event:
-            case Judged():
-                self.verdicts[event.table][event.shape][event.verdict] += 1
-                self.first_seen.setdefault(event.table, time())
-                self.last_seen[event.table] = time()
-                if event.upstream_seconds and event.engine_seconds:
-                    self.times[event.table] = add_pair(self.times[event.table], event)
-                if event.verdict == "mismatch" and event.mode in ON_STAGE:
-                    self.proven_at.setdefault(event.table, monotonic())
+            case Judged(verdict="mismatch") if event.mode in ON_STAGE:
+                self.proven_at.setdefault(event.table, monotonic())
             case Held():
                 self.held_at.setdefault(event.table, monotonic())
             case _:
@@ -102,18 +88,6 @@ class Witness:
         """Begin anew with holds and proofs."""
         self.held_at.clear()
         self.proven_at.clear()
-
-
-def add_pair(times: PairedTimes, event: Judged) -> PairedTimes:
-    """``times`` with one more read that both sides answered."""
-    log = math.log(event.engine_seconds / event.upstream_seconds)
-    return PairedTimes(
-        times.pairs + 1,
-        times.log_ratios + log,
-        times.log_ratio_squares + log * log,
-        times.upstream_seconds + event.upstream_seconds,
-        times.engine_seconds + event.engine_seconds,
-    )
 
 
 @dataclass
@@ -131,22 +105,12 @@ class Stage:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.proxy.port}"
 
-    def judge(self, table: str) -> Readiness:
-        """The judgement on a table, by what the witness saw."""
-        witness = self.witness
-        shapes = tuple(
-            ShapeEvidence(shape, verdicts=verdicts) for shape, verdicts in witness.verdicts[table].items()
-        )
-        mismatches = sum(verdicts["mismatch"] for verdicts in witness.verdicts[table].values())
-        evidence = TableEvidence(
-            table,
-            shapes,
-            witness.times[table],
-            int(mismatches > 0),
-            witness.first_seen.get(table),
-            witness.last_seen.get(table),
-        )
-        return judge_readiness(evidence, self.proxy.state.current.config.readiness, time())
+    async def judge(self, table: str) -> Readiness:
+        """The judgement on a table, by what is in the ledger."""
+        await self.proxy.ledger.flush()
+        evidence = await self.proxy.ledger.read(gather_evidence)
+        limits = self.proxy.state.current.config.readiness
+        return judge_readiness(evidence.get(table, TableEvidence(table)), limits, time())
 
 
 @asynccontextmanager

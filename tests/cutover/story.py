@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeAlias
 
-from proxy.config.reader import ConfigFile, read_config
-from proxy.modes.switch import Changed, Order, Switch
-from proxy.shadow.guard import Hold
 from proxy.shadow.ramp import Step
-from proxy.shadow.readiness import Readiness
+from proxy.shadow.wish import Wish
 from tests.cutover.crowd import Crowd, Seen, learn
 from tests.cutover.faults import FAULTS, Fault
 from tests.cutover.stage import Stage
@@ -45,22 +42,6 @@ class Findings:
             self.faults.append(words)
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What the command line knows of the tables of this stage."""
-
-    stage: Stage
-
-    def judge(self, table: str) -> Readiness | None:
-        return self.stage.judge(table)
-
-    def find_hold(self, table: str) -> Hold | None:
-        return self.stage.proxy.guarding.holds.get(table)
-
-    def record(self, change: Changed) -> None:
-        """The story says it."""
-
-
 async def play(stage: Stage, say: Say, pace: Pace, *, clients: int = 50) -> list[str]:
     """Play the story; gives what went wrong."""
     findings = Findings()
@@ -84,11 +65,12 @@ async def play(stage: Stage, say: Say, pace: Pace, *, clients: int = 50) -> list
 async def _become_ready(stage: Stage, say: Say, findings: Findings) -> None:
     started = monotonic()
 
-    def are_ready() -> bool:
-        return all(stage.judge(table).verdict == "ready" for table in TABLES)
-
-    await _wait(are_ready, PATIENCE)
-    for one in map(stage.judge, TABLES):
+    deadline = started + PATIENCE
+    judged = [await stage.judge(table) for table in TABLES]
+    while any(one.verdict != "ready" for one in judged) and monotonic() < deadline:
+        await asyncio.sleep(2.0)
+        judged = [await stage.judge(table) for table in TABLES]
+    for one in judged:
         missing = "; ".join(gap.words for gap in one.missing)
         compared = f"{one.agreed:,} reads agreed, rate below {one.mismatch_bound:.4f}"
         say(f"shadow  {one.table}: {one.verdict} after {monotonic() - started:.0f} s, {compared} {missing}")
@@ -151,15 +133,12 @@ async def _resume(stage: Stage, findings: Findings, fault: Fault) -> None:
 
 
 async def change_mode(stage: Stage, step: Step, *, force: bool = False) -> None:
-    """What ``understudy promote`` does; and the proxies follow within a second."""
-
-    def parse(content: bytes) -> ConfigFile:
-        return read_config(content, "understudy.yaml", {})
-
-    switch = Switch(stage.file, parse, Desk(stage), lambda _: None)
-    await asyncio.to_thread(switch.promote, Order(TABLES, "the story", force=force), [step])
-    config = read_config(stage.file.read_bytes(), "understudy.yaml", {}).config
-    await _wait(lambda: stage.proxy.state.current.config.tables == config.tables, 5.0)
+    """What an operator does on the admin port; it is in force when it is done."""
+    for table in TABLES:
+        wish = Wish("promote", table, "the story", "as it is told", step.mode, step.share, force)
+        outcome = await stage.proxy.carry_out(wish)
+        if outcome.result != "done":
+            raise AssertionError(f"{step}: {outcome.words}")
 
 
 async def _wait(condition: Callable[[], bool], seconds: float) -> None:

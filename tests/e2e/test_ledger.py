@@ -110,7 +110,7 @@ async def test_what_was_compared_is_in_the_ledger_and_adds_up(
     found = await stage.running.ledger.read(report_evidence)
     tables = {one["table"]: one for one in found["tables"]}
     assert tables["storage"]["compared"] == tables["storage"]["traffic"]["reads"]["upstream"] == 6
-    assert tables["storage"]["latency_ratio"]["pairs"] == 6
+    assert tables["storage"]["pairs"] == 6
     assert tables["storage"]["conditions"]["schema"] != tables["storage_config"]["conditions"]["schema"]
     assert tables["other"]["compared"] == 1
     async with stage.session.get(f"{stage.admin}/status") as response:

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection
 
 from proxy.ledger.bounds import DEFAULT
 from proxy.ledger.judging import gather_evidence
+from proxy.ledger.must_see import Pin, pin_shapes, unpin_shape
 from proxy.shadow.evidence import Conditions
 from proxy.shadow.readiness import TableEvidence, VoidEvidence
 from tests.ledger.conftest import MakeScene
@@ -35,6 +37,29 @@ async def test_replicas_sum_up_and_shapes_stay_apart(make_scene: MakeScene) -> N
     assert evidence.times.pairs == 6
     assert evidence.times.cost_ratio == pytest.approx(2.0)
     assert evidence.void is None
+    # Each replica sees the read that matches and the one that does not for the first time.
+    assert (evidence.fresh, evidence.fresh_mismatches) == (4, 1)
+
+
+async def test_shapes_are_pinned_once_shown_with_their_table_and_taken_back(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = make_scene()
+    await scene.flush(judged())
+
+    def pin(connection: Connection, *shapes: str) -> int:
+        pins = [Pin("report", shape, "access.log") for shape in shapes]
+        return pin_shapes(connection, pins, "anna", 1_000.0)
+
+    assert await scene.read(lambda connection: pin(connection, "GET report", "GET report?a=eq.*")) == 2
+    assert await scene.read(lambda connection: pin(connection, "GET report", "GET report?b=eq.*")) == 1
+    assert await scene.read(lambda connection: unpin_shape(connection, "GET report"))
+    assert not await scene.read(lambda connection: unpin_shape(connection, "GET report"))
+    evidence = await gather(scene)
+    assert evidence["report"].must_see == ("GET report?a=eq.*", "GET report?b=eq.*")
+    assert evidence["storage"].must_see == ()
+    monkeypatch.setattr("proxy.ledger.must_see.MOST", 3)
+    assert await scene.read(lambda connection: pin(connection, "GET report?c=eq.*", "GET report?d=eq.*")) == 1
 
 
 @pytest.mark.parametrize(

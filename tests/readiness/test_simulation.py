@@ -54,7 +54,7 @@ def test_the_simulation_judges_as_the_product_does() -> None:
     assert found == demand(mismatches)
     for reads, ready in ((found - 1, False), (found, True)):
         verdicts = Counter({"match": reads - mismatches, "mismatch": mismatches})
-        shapes = (ShapeEvidence("GET a", verdicts=verdicts),)  # type: ignore[arg-type]
+        shapes = (ShapeEvidence("GET a", "", "", verdicts, reads, mismatches),)  # type: ignore[arg-type]
         evidence = TableEvidence("a", shapes, PairedTimes(5000, 0.0, 200.0), 0, 0.0, 2 * LIMITS.min_period)
         gaps = judge_readiness(evidence, LIMITS, 2 * LIMITS.min_period).missing
         assert ("reads" not in {gap.reason for gap in gaps}) == ready

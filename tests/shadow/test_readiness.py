@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -26,8 +27,17 @@ LIMITS = ReadinessConfig()
 SWIFT = PairedTimes(5000, 0.0, 200.0)
 
 
+CONCLUSIVE = ("match", "equivalent", "mismatch")
+
+
+def make_shape(name: str | None, verdicts: Mapping[Verdict, int]) -> ShapeEvidence:
+    """A shape of which every read is another one."""
+    fresh = sum(verdicts.get(verdict, 0) for verdict in CONCLUSIVE)  # type: ignore[call-overload]
+    return ShapeEvidence(name, "web_anon", "2xx", verdicts, fresh, verdicts.get("mismatch", 0))
+
+
 def shape(name: str, **verdicts: int) -> ShapeEvidence:
-    return ShapeEvidence(name, "web_anon", "2xx", Counter(verdicts))  # type: ignore[arg-type]
+    return make_shape(name, Counter(verdicts))  # type: ignore[arg-type]
 
 
 READY = TableEvidence(
@@ -40,7 +50,7 @@ READY = TableEvidence(
 
 
 def judge(evidence: TableEvidence, must_see: tuple[str, ...] = ()) -> Readiness:
-    return judge_readiness(evidence, LIMITS, NOW, must_see)
+    return judge_readiness(replace(evidence, must_see=must_see), LIMITS, NOW)
 
 
 def words_of(readiness: Readiness) -> list[str]:
@@ -144,7 +154,7 @@ def test_void_evidence_is_named_where_reads_are_missing() -> None:
 
 
 def test_shapes_that_nobody_told_apart_count_as_unseen() -> None:
-    lost = ShapeEvidence(None, verdicts=Counter({"match": 1000}))
+    lost = make_shape(None, Counter({"match": 1000}))
     readiness = judge(replace(READY, shapes=(*READY.shapes, lost)))
     assert readiness.unseen.estimate == pytest.approx(1 / 6)
     assert readiness.verdict == "insufficient evidence"
@@ -157,6 +167,22 @@ def test_a_shape_that_was_asked_for_but_never_compared_is_not_seen() -> None:
     ]
 
 
+def test_a_client_that_asks_one_thing_over_and_over_is_one_observation() -> None:
+    polled = replace(shape("GET data_item?id=eq.*", match=1_000_000), fresh=1000)
+    readiness = judge(replace(READY, shapes=(polled,)))
+    assert (readiness.agreed, readiness.fresh, readiness.reads_needed) == (1_000_000, 1000, 2402)
+    assert words_of(readiness) == [
+        "another ~2,500 matched reads",
+        "the next read may be of an unseen shape with a chance of 0.003, over the limit 0.001",
+    ]
+
+
+def test_a_shape_of_which_nothing_is_fresh_is_seen_all_the_same() -> None:
+    repeated = replace(shape("GET data_item?x=eq.*", match=3), fresh=0)
+    readiness = judge(replace(READY, shapes=(*READY.shapes, repeated)), ("GET data_item?x=eq.*",))
+    assert (readiness.verdict, readiness.must_see, readiness.never_seen) == ("ready", 1, ())
+
+
 def test_of_many_missing_shapes_the_rest_is_a_number() -> None:
     wanted = tuple(f"GET data_item?a{number}=eq.*" for number in range(7))
     assert words_of(judge(READY, wanted))[-1] == "4 further must-see shapes never seen"
@@ -167,7 +193,7 @@ VERDICTS = st.sampled_from(
 )
 SHAPES = st.lists(
     st.builds(
-        lambda name, counts: ShapeEvidence(name, verdicts=Counter(counts)),
+        lambda name, counts: make_shape(name, Counter(counts)),
         st.sampled_from("abcdef"),
         st.dictionaries(VERDICTS, st.integers(0, 6000)),
     ),
@@ -204,7 +230,7 @@ def test_more_agreement_never_takes_readiness_away(
 ) -> None:
     """But for a shape that comes up for the first or second time, which says that there may be more."""
     before = judge(replace(READY, shapes=tuple(shapes)))
-    grown = [replace(one, verdicts=Counter(one.verdicts) + Counter({verdict: number})) for one in shapes]
+    grown = [make_shape(one.shape, Counter(one.verdicts) + Counter({verdict: number})) for one in shapes]
     after = judge(replace(READY, shapes=tuple(grown)))
     assert after.reads_needed <= before.reads_needed
     if before.verdict == "ready":
