@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import proxy
-from proxy import check, engine_command, replaying
+from proxy import certify, check, engine_command, replaying
 from proxy.app import Proxy, parse_config
 from proxy.config import Config
-from proxy.console import mismatches, must_see, readiness, status, switching
+from proxy.console import certificate, mismatches, must_see, readiness, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
@@ -45,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     def add(name: str, text: str, run: Command) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
-        made.set_defaults(command=run)
+        made.set_defaults(command=run, name=name)
         return made
 
     _add_config(add("serve", "Run the proxy.", serve))
@@ -71,6 +71,8 @@ def make_parser() -> argparse.ArgumentParser:
     switching.add_promote_arguments(add("promote", text, switching.run_promote))
     text = "Put tables back into shadow, by changing the file."
     switching.add_rollback_arguments(add("rollback", text, switching.run_rollback))
+    text = "Say what was compared, what was not, and what speaks against switching the upstream off."
+    certificate.add_arguments(add("certificate", text, partial(_with_config, certify.run)))
     story.add_arguments(add("demo", "Show mirrored reads end to end, on this machine.", story.run))
     stand_in.add_arguments(add("stand-in", "Answer recorded requests as PostgREST did.", stand_in.run))
     tape = add("tape", "Work with recorded exchanges.", lambda _: 2).add_subparsers(
@@ -83,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     text = "Replay a tape against a server, and compare its answers with the recorded ones."
     playing = tape.add_parser("replay", help=text, description=text)
     replay.add_arguments(playing)
-    playing.set_defaults(command=partial(_with_config, replaying.run))
+    playing.set_defaults(command=partial(_with_config, replaying.run), name="tape replay")
     return parser
 
 
@@ -94,7 +96,7 @@ def _with_config(
     try:
         config = None if options.config is None else _load(options.config)[1]
     except (ConfigError, OSError) as error:
-        return _complain(command.__module__.rpartition(".")[2], error)
+        return _complain(options.name, error)
     return command(options, config)
 
 

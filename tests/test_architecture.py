@@ -40,11 +40,12 @@ ROOMS = {
     | {"shadow", "database", "databases", "server", "operate", "operators", "ledger", "tape", "wishes"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
+    "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},
     "check": SERVES_EVERYONE | {"database", "ledger", "operate", "server", "shadow"},
     "replaying": SERVES_EVERYONE | {"database", "tape"},
     "demo": SERVES_EVERYONE | {"embedded", "tape"},
     "cli": SERVES_EVERYONE
-    | {"app", "check", "console", "demo", "engine_command", "loop", "replaying", "tape"},
+    | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "replaying", "tape"},
     "__main__": {"cli"},
 }
 """Each room or module of ``proxy``, and the ones it may import beside itself (design, section 4)."""

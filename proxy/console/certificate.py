@@ -1,18 +1,26 @@
-"""``understudy certificate``: what was compared and what was not, as Markdown or JSON.
+"""A certificate: what was compared and what was not, as Markdown or JSON.
 
 The last line is a digest of all before it, so that a copy can be told from a changed one.
 """
 
+import argparse
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from proxy.config import ReadinessConfig
 from proxy.console.output import show_text
 from proxy.shadow.certificate import Certificate, CertifiedTable
 from proxy.shadow.words import count_of, fraction
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``understudy certificate``."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="understudy.yaml")
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def render_json(certificate: Certificate, limits: ReadinessConfig) -> str:
@@ -50,6 +58,10 @@ def _list_lines(certificate: Certificate, limits: ReadinessConfig) -> Iterable[s
     yield from _section(
         "Calls whose paging is undefined", _list_counts(certificate.tables, "undefined_paging", shapes=True)
     )
+    yield from _section("What nobody asked for", _list_idle(certificate.idle))
+    yield from _section(
+        "What is not in the schema any more", (f"- {_code(name)}" for name in certificate.gone)
+    )
     yield from _section(
         "Ignore rules that are alive",
         (
@@ -75,25 +87,40 @@ def _section(title: str, lines: Iterable[str]) -> Iterable[str]:
 
 
 def _list_tables(tables: Iterable[CertifiedTable], limits: ReadinessConfig) -> Iterable[str]:
-    yield f"Bounds hold at a confidence of {limits.confidence:g}, for the mix of the traffic that was seen."
+    yield (
+        f"Bounds hold at a confidence of {limits.confidence:g}, for the mix of the traffic that was seen. "
+        "Counted are the reads that repeat none of shortly before; ratios are the engine's time by the "
+        "upstream's."
+    )
     yield ""
     yield (
-        "| table | reads | writes | verdict | compared | mismatches | rate below | shapes | unseen below "
-        "| latency ratio | cost ratio | undecided | schema |"
+        "| table | reads | writes | verdict | from | to | compared | counted | mismatches | rate below "
+        "| shapes | unseen below | latency ratio | cost ratio | undecided | failed | schema |"
     )
-    yield "|" + "---|" * 13
+    yield "|" + "---|" * 17
     for table in tables:
         one = table.readiness
         latency = "-" if one.latency is None else f"{one.latency.mean:.2f}"
         cells = (
             *(_code(one.table), table.reads + (" (held)" if table.held else ""), table.writes, one.verdict),
-            *(f"{one.agreed + one.mismatches:,}", f"{one.mismatches:,}", fraction(one.mismatch_bound)),
+            *(_day(one.first_seen), _day(one.last_seen)),
+            *(f"{one.agreed + one.mismatches:,}", f"{one.fresh:,}"),
+            *(f"{one.mismatches:,}", fraction(one.mismatch_bound)),
             *(f"{one.shapes:,}", fraction(one.unseen.bound), latency),
             "-" if one.cost_ratio is None else f"{one.cost_ratio:.2f}",
-            f"{sum(one.undecided.values()):,}",
+            *(f"{sum(one.undecided.values()):,}", f"{one.failed:,}"),
             table.schema or "-",
         )
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _day(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def _list_idle(idle: Mapping[str, tuple[str, str]]) -> Iterable[str]:
+    for name, (reads, writes) in idle.items():
+        yield f"- {_code(name)}: reads {reads}, writes {writes}"
 
 
 def _list_counts(tables: Iterable[CertifiedTable], field: str, *, shapes: bool = False) -> Iterable[str]:

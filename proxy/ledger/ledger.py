@@ -28,6 +28,7 @@ from proxy.events import (
     ModeChanged,
     OutcomeLost,
     Rehearsed,
+    RuleHit,
     Served,
     Shed,
     Skipped,
@@ -159,6 +160,8 @@ class Ledger:
                 batch.add_traffic(event.table, "unrehearsed", event.reason)
             case OutcomeLost():
                 batch.add_traffic(event.table, "outcome_lost", event.side)
+            case RuleHit():
+                batch.add_traffic(event.table, "ignored", event.rule)
             case MismatchShrunk():
                 batch.add_smallest(event)
             case ModeChanged():

@@ -72,6 +72,7 @@ TRAFFIC = Table(
 """Reads and writes served (reason: by whom), reads skipped, shed and fallen back (reason: why).
 
 Writes rehearsed (reason: the verdict), not rehearsed (why), and those of which the outcome is lost (whose).
+Comparisons in which something was ignored (reason: by which rule).
 """
 
 SIGNATURES = Table(

@@ -31,7 +31,10 @@ def test_a_finished_cutover_has_nothing_against_it() -> None:
     assert DONE.objections == ()
     text = render_markdown(DONE, LIMITS)
     assert "Made at 1970-01-31 00:00:00 UTC. Every table is answered by the engine" in text
-    assert "| `data_item` | engine | engine | ready | 5,000 | 0 | 0.00068 | 2 | 0.0006 | 1.00 |" in text
+    assert (
+        "| `data_item` | engine | engine | ready | 1970-01-29 | 1970-01-30 | 5,000 | 5,000 | 0 | 0.00068 "
+        "| 2 | 0.0006 | 1.00 | - | 0 | 0 | a1b2c3d4 |"
+    ) in text
     assert "- `data_item`: not_sampled, 40,000 reads\n- `data_item`: too_large, 3 reads\n" in text
     assert "- `data_item`: `GET data_item?limit=*`, 12 reads" in text
     assert "- `data_item: last_access`, 812 hits, until 2027-01-31: touched by readers" in text
@@ -52,6 +55,17 @@ def test_what_is_not_done_is_said_first() -> None:
         "storage: insufficient evidence",
         "data_item is held",
     )
+
+
+def test_what_nobody_asked_for_is_listed_and_has_to_be_on_the_engine_too() -> None:
+    idle = {f"t{number}": ("shadow", "upstream") for number in range(7)}
+    certificate = replace(DONE, idle={"done": ("engine", "engine"), **idle}, gone=("old",))
+    assert certificate.objections == (
+        "7 tables that nobody asked for not on the engine: t0, t1, t2, t3, t4 and 2 more",
+    )
+    text = render_markdown(certificate, LIMITS)
+    assert "- `done`: reads engine, writes engine\n- `t0`: reads shadow, writes upstream\n" in text
+    assert "## What is not in the schema any more\n\n- `old`\n" in text
 
 
 def test_the_digest_is_of_the_lines_above() -> None:

@@ -20,7 +20,10 @@ from tests.e2e.programs import Program
 from tests.support.conformance import TAPES
 
 TAPE = str(TAPES / "postgrest-14.17")
-COMMANDS = ("serve", "engine", "check", "status", "mismatches", "demo", "stand-in", "tape")
+COMMANDS = (
+    *("serve", "engine", "check", "status", "mismatches", "readiness", "must-see", "promote", "rollback"),
+    *("certificate", "demo", "stand-in", "tape"),
+)
 TIMEOUT = 20.0
 NOWHERE = "http://127.0.0.1:1"
 FREE_PORTS = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nledger: sqlite://\n"
