@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ def file(conformance_database: ConformanceDatabase, tmp_path: Path) -> Path:
 async def keep(url: str) -> None:
     """Evidence of five minutes."""
     scene = Scene(url, now=time.time() - 300)
-    upstream = {"upstream_version": "postgrest/14"}
+    by = partial(judged, upstream_version="postgrest/14")
     lines = (f"GET /storage?storage_id=eq.{number}" for number in range(80))
-    reads = [judged(request_line=line, **upstream) for line in lines]
-    paged = judged("indeterminate", shape="GET storage?limit=*", **upstream)
-    assert await scene.flush(*reads, paged, paged, RuleHit("storage", RULE), judged(table="left", **upstream))
+    reads = [by(request_line=line) for line in lines]
+    paged = by("indeterminate", shape="GET storage?limit=*")
+    assert await scene.flush(*reads, paged, paged, RuleHit("storage", RULE), by(table="left"))
     scene.now += 240
     served = Served("storage", "GET", "engine", True, "engine", 200, 0.1, 0.0)
     assert await scene.flush(*reads, served, Skipped("storage", "too_large"))
