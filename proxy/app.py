@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,8 +16,9 @@ from aiohttp import web
 
 from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
+from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.databases import asking, loading, reaching
+from proxy.databases import AnswerRequest, asking, listening, loading, reaching
 from proxy.events import (
     ConfigReloaded,
     Event,
@@ -27,10 +28,10 @@ from proxy.events import (
     RuleExpired,
     SchemaLoaded,
 )
-from proxy.messages import Request
+from proxy.files import read_file
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.admission import is_loopback
-from proxy.operate.health import Condition, Health, can_connect
+from proxy.operate.health import Health, Reachability
 from proxy.operate.lag import measure_lag
 from proxy.operate.listeners import join_listeners
 from proxy.operate.log import EventLog
@@ -39,20 +40,23 @@ from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
 from proxy.operate.rules import RuleReport, Rules, is_expired
 from proxy.operate.tally import Tally
-from proxy.operators import AskedEngine, AskedLedger, RecordedOffers, make_holds, make_ledger, make_recorder
-from proxy.server.again import UpstreamAgain
-from proxy.server.both_sides import BothSides
-from proxy.server.comparing import Comparer, Pair
+from proxy.operators import (
+    AskedEngine,
+    AskedLedger,
+    RecordedOffers,
+    examine,
+    make_holds,
+    make_ledger,
+    make_recorder,
+)
+from proxy.opinions import make_opinions, roll
 from proxy.server.front import FrontDoor
 from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler
-from proxy.server.mirror import Mirror, ask_nobody
-from proxy.server.probe import Probe
-from proxy.server.proof import AT_ONCE, REST, AskUpstream, Prover
+from proxy.server.listening import Sockets, find_port
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
 from proxy.server.schema_cache import SchemaCache
-from proxy.server.selftest import SelfTest
 from proxy.server.shrinking import Shrinker
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.throttle import Throttle
@@ -61,10 +65,13 @@ from proxy.server.writes import Writes
 from proxy.shadow.policy import Names, TableModes, list_modes
 from proxy.wishes import WatchedFile, Wishes
 
+_LOADING = 10.0
+"""Seconds that the first load of the schema cache may hold up one who takes over from others."""
+
 
 def read_named(path: str) -> bytes:
     """The content of a file that the configuration names by ``@file``. Raises OSError."""
-    return Path(path).read_bytes()
+    return read_file(Path(path))
 
 
 def parse_config(content: bytes, path: Path, environ: Mapping[str, str] = os.environ) -> ConfigFile:
@@ -72,42 +79,52 @@ def parse_config(content: bytes, path: Path, environ: Mapping[str, str] = os.env
     return read_config(content, str(path), environ, read_named)
 
 
-def _roll() -> float:
-    return random.uniform(0, 100)
-
-
 class Proxy:
     """One running proxy, from ``open`` to ``close``.
 
     ``content`` is what ``config`` was read from; with ``path`` the file is watched from then on. The ports
-    are those listened on, chosen by the system where the configuration says 0.
+    are those listened on, chosen by the system where the configuration says 0. With ``sockets`` these are
+    listened on instead, and not before the first attempt to load the schema cache is over: others serve
+    meanwhile. ``answer`` is the engine's one function, ``wall_clock`` counts seconds since 1970.
     """
 
-    def __init__(self, config: Config, *, path: Path | None = None, content: bytes = b"") -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        path: Path | None = None,
+        content: bytes = b"",
+        sockets: Sockets | None = None,
+        answer: AnswerRequest = answer,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._config = config
         self._path = path
         self._content = content
+        self._sockets = sockets
+        self._engine = answer
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._refused: Mapping[str, tuple[str, ...]] = {}
         self.state = State(Snapshot(config, Names(), None))
-        self.ledger = make_ledger(config.ledger, self.state, self._emit_later)
+        self.ledger = make_ledger(config.ledger, self.state, self._emit_later, wall_clock)
         self._recorder = make_recorder(self.state)
         self._shrinker: Shrinker | None = None
         self.tally = Tally()
         self.recent = Recent()
         self.rules = Rules()
         self.proposals = Proposals()
-        self.health = Health(time.time)
-        self.metrics = Metrics(time.time)
+        self.health = Health(wall_clock)
+        self._reachability = Reachability(time.monotonic)
+        self.metrics = Metrics(wall_clock)
         self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
-        self._holds = make_holds(config.ledger)
+        self._holds = make_holds(config.ledger, wall_clock)
         self.guarding = Guarding(
             self.state,
             self._emit_later,
             self._holds,
             clock=time.monotonic,
-            wall_clock=time.time,
+            wall_clock=wall_clock,
         )
         self.emit = join_listeners(
             self.guarding.listen,
@@ -129,6 +146,8 @@ class Proxy:
         self.admin_port = 0
         self.schema_cache: SchemaCache
         self._handler: Handler | None = None
+        self._door: FrontDoor | None = None
+        self._loaded = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         try:
@@ -165,11 +184,22 @@ class Proxy:
             self._stack.push_async_callback(upstream.close)
         writes = Writes(time.monotonic)
         throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
-        mirror = self._make_mirror(mirroring, throttle, writes)
+        opinions = make_opinions(
+            config,
+            self.state,
+            mirroring,
+            throttle,
+            writes,
+            self.emit,
+            ask_engine=asking(mirroring, answer=self._engine),
+            stack=self._stack,
+        )
+        mirror, self._shrinker = opinions.mirror, opinions.shrinker
         mirror.open()
+        self._spawn("shrinking", self._shrinker.keep())
         self._stack.push_async_callback(mirror.close)
         rehearsals = Rehearsals(
-            asking(rehearsing, rehearse=True),
+            asking(rehearsing, rehearse=True, answer=self._engine),
             self.emit,
             concurrency=config.rehearsal.concurrency,
             clock=time.monotonic,
@@ -180,32 +210,48 @@ class Proxy:
         self.metrics.watch_ledger(self.ledger)
         self.metrics.watch_pool(lambda: serving.connections)
         offers = RecordedOffers(mirror, self._recorder)
-        self.admin_port = await self._listen_admin(throttle, offers, asking(mirroring))
+        self.admin_port = await self._listen_admin(throttle, offers, asking(mirroring, answer=self._engine))
         self._stack.callback(self._recorder.close)
         self._handler = handler = Handler(
             self.state,
             upstream,
-            asking(serving, alone=alone),
+            asking(serving, alone=alone, answer=self._engine),
             offers,
             rehearsals,
             writes,
             self.emit,
             time.monotonic,
-            _roll,
+            roll,
         )
         self._stack.push_async_callback(handler.close)
         # Clients are let in when it is known what is held, unless that cannot be known now.
         await self.guarding.exchange()
-        door = FrontDoor(handler, config.limits, self.emit)
-        self.port = await door.open(config.listen)
+        self._spawn("schema cache", self.schema_cache.keep())
+        self._door = door = FrontDoor(handler, config.limits, self.emit)
         self._stack.push_async_callback(door.close)
+        if self._sockets is None:
+            self.port = await door.open(config.listen)
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOADING):
+                    await self._loaded.wait()
+            await door.open_on(self._sockets.clients)
+            self.port = find_port(self._sockets.clients)
         if self.reload is not None:
             self._spawn("reload", self.reload.watch())
         self._spawn("holds", self.guarding.keep())
-        self._spawn("schema cache", self.schema_cache.keep())
+        if config.engine.db_channel_enabled:
+            reload_config = self.reload.refresh if self.reload is not None else None
+            hearing = listening(self.state, self.emit, self.schema_cache.refresh, reload_config)
+            self._spawn("listener", hearing.keep())
         self._spawn("ledger", self.ledger.keep())
         self._spawn("loop lag", measure_lag(self.metrics.observe_lag, time.monotonic, asyncio.sleep))
         self.emit(ConfigReloaded(True))
+
+    async def leave(self, farewell: float = 3.0) -> None:
+        """Stop listening for clients, and let those that are there leave, in ``farewell`` seconds at most."""
+        if self._door is not None:
+            await self._door.leave(farewell)
 
     async def close(self) -> None:
         """Let requests in progress end, account for what is mirrored, close everything."""
@@ -221,66 +267,6 @@ class Proxy:
         self._stack.push_async_callback(database.close)
         return database
 
-    def _make_mirror(self, database: Database, throttle: Throttle, writes: Writes) -> Mirror:
-        config, comparer = self._config, Comparer()
-        self._stack.callback(comparer.close)
-        ask_upstream: AskUpstream = ask_nobody
-        if config.upstream is not None:
-            again = UpstreamAgain(config.upstream, time.monotonic, connections=AT_ONCE)
-            self._stack.push_async_callback(again.close)
-            ask_upstream = again.ask
-        ask_engine = asking(database)
-
-        def make_prover(rest: float) -> Prover:
-            return Prover(
-                ask_engine,
-                ask_upstream,
-                database.read_snapshot,
-                comparer,
-                clock=time.monotonic,
-                toss=lambda: random.random() < 0.5,
-                is_current=lambda snapshot: snapshot.engine is self.state.current.engine,
-                await_calm=writes.await_calm,
-                rest=rest,
-            )
-
-        selftest = SelfTest(comparer, self.emit, roll=_roll, choose=random.randrange)
-        probe = Probe(
-            ask_upstream, database.read_snapshot, comparer, self.emit, roll=_roll, clock=time.monotonic
-        )
-
-        sides = BothSides(
-            self.state,
-            ask_engine,
-            ask_upstream,
-            comparer,
-            make_prover(0.0),
-            spend=throttle.spend,
-            clock=time.monotonic,
-        )
-        self._shrinker = Shrinker(
-            sides.find_differences,
-            self.emit,
-            clock=time.monotonic,
-            may_ask=lambda: not (throttle.paused or throttle.stopped),
-        )
-        self._spawn("shrinking", self._shrinker.keep())
-
-        async def check(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
-            await selftest(request, pair, snapshot)
-            await probe(table, request, snapshot)
-
-        return Mirror(
-            ask_engine,
-            comparer,
-            make_prover(REST),
-            throttle,
-            self.emit,
-            concurrency=config.shadow.concurrency,
-            check=check,
-            ask_upstream=ask_upstream,
-        )
-
     async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
         ledger = AskedLedger(self.ledger)
         sources = AdminSources(
@@ -292,7 +278,7 @@ class Proxy:
             self.proposals,
             self._report_rules,
             self._list_modes,
-            self._examine,
+            lambda: examine(self.state.current, self._reachability),
             ledger.describe,
             ledger,
             offers.record,
@@ -305,6 +291,9 @@ class Proxy:
         runner = web.AppRunner(make_admin(sources), access_log=None)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
+        if self._sockets is not None:
+            await web.SockSite(runner, self._sockets.operators).start()
+            return find_port(self._sockets.operators)
         address = self._config.admin
         site = web.TCPSite(runner, address.host, address.port)
         await site.start()
@@ -314,7 +303,7 @@ class Proxy:
         return Reload(
             self.state,
             self.emit,
-            read=path.read_bytes,
+            read=partial(read_file, path),
             parse=lambda content: parse_config(content, path),
             content=self._content,
         )
@@ -343,6 +332,8 @@ class Proxy:
             self._shrinker.listen(event)
 
     def _show_config(self, event: Event) -> None:
+        if isinstance(event, SchemaLoaded):
+            self._loaded.set()
         if isinstance(event, Held | Rearmed):
             self.metrics.set_tables(self._list_modes())
         if isinstance(event, Rearmed) and self._handler is not None:
@@ -363,14 +354,3 @@ class Proxy:
 
     def _report_rules(self) -> tuple[RuleReport, ...]:
         return self.rules.report(self.state.current.config.compare.ignore, date.today())
-
-    async def _examine(self) -> Condition:
-        config = self.state.current.config
-        rules = (config.defaults, *config.tables.values(), *config.functions.values())
-        upstream = config.upstream
-        return Condition(
-            schema_loaded=self.state.current.engine is not None,
-            upstream_reachable=None if upstream is None else await can_connect(upstream.url),
-            engine_serves=upstream is None or any("engine" in (rule.reads, rule.writes) for rule in rules),
-            mirrors=any(rule.reads == "shadow" for rule in rules),
-        )

@@ -3,9 +3,9 @@
 import argparse
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from proxy.app import Proxy, parse_config
 from proxy.config import Config
 from proxy.console import certificate, mismatches, must_see, readiness, status, switching
 from proxy.demo import story
-from proxy.errors import ConfigError
+from proxy.errors import ConfigError, UnderstudyError
 from proxy.loop import FAST_LOOP
+from proxy.serving import serve_until_told, watch_until_told
 from proxy.tape import live, replay, stand_in
+from proxy.workers import bind_inherited
 
 DEEPEST = 6000
 """Frames that Python may stack: PostgREST answers requests that nest some hundred levels."""
@@ -48,7 +50,12 @@ def make_parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run, name=name)
         return made
 
-    _add_config(add("serve", "Run the proxy.", serve))
+    serving = add("serve", "Run the proxy.", serve)
+    _add_config(serving)
+    serving.add_argument(
+        "--workers", type=int, metavar="N", help="processes, instead of the file's `workers`"
+    )
+    serving.add_argument("--inherited", type=int, nargs=3, help=argparse.SUPPRESS)
     engine_command.add_arguments(
         add(
             "engine",
@@ -110,12 +117,23 @@ def _load(path: Path) -> tuple[bytes, Config]:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Run the proxy until SIGINT or SIGTERM. SIGHUP reloads the file, SIGUSR1 the schema cache."""
+    """Run the proxy until it is told to end; see ``proxy.serving``."""
+    path: Path = options.config
     try:
-        content, config = _load(options.config)
+        content, config = _load(path)
     except (ConfigError, OSError) as error:
         return _complain("serve", error)
-    return _run("serve", _serve(Proxy(config, path=options.config, content=content)))
+    workers = options.workers or config.workers
+    if workers > 1 and config.ledger == "sqlite://":
+        return _complain("serve", UnderstudyError("several workers cannot share a ledger that is in memory"))
+    if options.inherited is not None:
+        sockets, line = bind_inherited(options.inherited)
+        running = Proxy(config, path=path, content=content, sockets=sockets)
+        return _run("serve", serve_until_told(running, line))
+    if workers == 1:
+        return _run("serve", serve_until_told(Proxy(config, path=path, content=content)))
+    command = [sys.executable, "-m", "proxy", "serve", "--config", str(path), "--inherited"]
+    return _run("serve", watch_until_told(replace(config, workers=workers), command))
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -125,31 +143,6 @@ def run_check(options: argparse.Namespace) -> int:
     except (ConfigError, OSError) as error:
         return _complain("check", error)
     return asyncio.run(check.report(file))
-
-
-async def _serve(running: Proxy) -> int:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    async with running:
-        loop.add_signal_handler(signal.SIGUSR1, running.schema_cache.refresh)
-        reloading: set[asyncio.Task[None]] = set()
-        if running.reload is not None:
-            reload = running.reload.reload
-
-            def start_reload() -> None:
-                task = loop.create_task(reload())
-                reloading.add(task)
-                task.add_done_callback(reloading.discard)
-
-            loop.add_signal_handler(signal.SIGHUP, start_reload)
-        print(
-            f"understudy {proxy.__version__}: port {running.port}, admin port {running.admin_port}",
-            flush=True,
-        )
-        await stopped.wait()
-    return 0
 
 
 def _run(command: str, work: Coroutine[Any, Any, int]) -> int:

@@ -1,9 +1,14 @@
 """The engine on its databases, as the server room asks it: what the two know of each other, joined."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+
 from proxy.config import EngineConfig
 from proxy.database.alone import answer_alone
 from proxy.database.answer import answer
 from proxy.database.connection import Database
+from proxy.database.notifications import subscribe
 from proxy.database.reach import load_reach
 from proxy.engine.reach import Reach
 from proxy.engine.schema import Schema
@@ -11,11 +16,17 @@ from proxy.engine.sql.session import Rehearsal
 from proxy.errors import ApiError
 from proxy.events import Crashed, Emit
 from proxy.messages import Answer, Request
+from proxy.server.listener import Listener
 from proxy.server.schema_cache import LoadReach, LoadSchema
-from proxy.server.state import AskEngine, Snapshot
+from proxy.server.state import AskEngine, Snapshot, State
+
+AnswerRequest: TypeAlias = Callable[..., Awaitable[Answer]]
+"""The engine's one function; see ``proxy.database.answer``."""
 
 
-def asking(database: Database, *, alone: bool = False, rehearse: bool = False) -> AskEngine:
+def asking(
+    database: Database, *, alone: bool = False, rehearse: bool = False, answer: AnswerRequest = answer
+) -> AskEngine:
     """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer.
 
     ``rehearse``: whatever is asked for is undone, within the limits of the configuration.
@@ -55,3 +66,19 @@ def reaching(database: Database, emit: Emit) -> LoadReach:
             return Reach()
 
     return load
+
+
+def listening(
+    state: State,
+    emit: Emit,
+    reload_schema: Callable[[], None],
+    reload_config: Callable[[], None] | None,
+) -> Listener:
+    """Who hears on the engine's channel that the schema cache, or the configuration, is to be read anew."""
+    return Listener(
+        state,
+        partial(subscribe, application_name="understudy listener"),
+        emit,
+        reload_schema=reload_schema,
+        reload_config=reload_config or (lambda: None),
+    )

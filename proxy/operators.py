@@ -5,7 +5,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -17,6 +17,7 @@ from proxy.ledger.holds import LedgerHolds
 from proxy.ledger.ledger import Ledger
 from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
 from proxy.messages import Answer, Exchange, Request
+from proxy.operate.health import Condition, Reachability
 from proxy.server import refusals
 from proxy.server.conditions import ConditionsInForce
 from proxy.server.parts import TakesOffers
@@ -27,7 +28,7 @@ from proxy.shadow.redaction.secrets import make_redaction
 from proxy.tape.recorder import Recorder, RecordingLimits
 
 
-def make_ledger(url: str, state: State, emit: Emit) -> Ledger:
+def make_ledger(url: str, state: State, emit: Emit, wall_clock: Callable[[], float]) -> Ledger:
     """The ledger at ``url``, as this process keeps it: under the conditions that are in force."""
     conditions = ConditionsInForce(state, proxy.__version__)
     return Ledger(
@@ -37,13 +38,13 @@ def make_ledger(url: str, state: State, emit: Emit) -> Ledger:
         redaction=lambda: make_redaction(state.current.config.redact),
         replica=_name_replica(),
         clock=time.monotonic,
-        wall_clock=time.time,
+        wall_clock=wall_clock,
     )
 
 
-def make_holds(url: str) -> LedgerHolds:
+def make_holds(url: str, wall_clock: Callable[[], float]) -> LedgerHolds:
     """The holds in the ledger at ``url``, which all replicas share."""
-    return LedgerHolds(LedgerDatabase(url, create=True), _name_replica(), time.time)
+    return LedgerHolds(LedgerDatabase(url, create=True), _name_replica(), wall_clock)
 
 
 def _name_replica() -> str:
@@ -53,6 +54,20 @@ def _name_replica() -> str:
 def make_recorder(state: State) -> Recorder:
     """What records live traffic, without what is hidden now."""
     return Recorder(lambda: make_redaction(state.current.config.redact), clock=time.monotonic)
+
+
+async def examine(snapshot: Snapshot, reachability: Reachability) -> Condition:
+    """What readiness depends on now."""
+    config = snapshot.config
+    rules = (config.defaults, *config.tables.values(), *config.functions.values())
+    upstream = config.upstream
+    return Condition(
+        schema_loaded=snapshot.engine is not None,
+        upstream_reachable=None if upstream is None else await reachability.ask(upstream.url),
+        engine_serves=upstream is None or any("engine" in (rule.reads, rule.writes) for rule in rules),
+        mirrors=any(rule.reads == "shadow" for rule in rules),
+        upstream_was_reached=reachability.was_reached,
+    )
 
 
 class AskedLedger:

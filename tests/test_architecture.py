@@ -33,19 +33,25 @@ ROOMS = {
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
     "access": SERVES_EVERYONE | {"engine", "database"},
     "loop": set(),
-    "operators": SERVES_EVERYONE | {"ledger", "server", "shadow", "tape"},
+    "files": set(),
+    "operators": SERVES_EVERYONE | {"ledger", "operate", "server", "shadow", "tape"},
+    "opinions": SERVES_EVERYONE | {"database", "server"},
     "wishes": SERVES_EVERYONE | {"ledger", "modes", "server", "shadow"},
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
     "app": SERVES_EVERYONE
-    | {"shadow", "database", "databases", "server", "operate", "operators", "ledger", "tape", "wishes"},
+    | {"shadow", "database", "databases", "files", "server", "operate", "operators", "ledger", "tape"}
+    | {"opinions", "wishes"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},
     "check": SERVES_EVERYONE | {"database", "ledger", "operate", "server", "shadow"},
     "replaying": SERVES_EVERYONE | {"database", "tape"},
     "demo": SERVES_EVERYONE | {"embedded", "tape"},
+    "workers": SERVES_EVERYONE | {"server"},
+    "serving": SERVES_EVERYONE | {"app", "workers"},
     "cli": SERVES_EVERYONE
-    | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "replaying", "tape"},
+    | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "replaying", "serving"}
+    | {"tape", "workers"},
     "__main__": {"cli"},
 }
 """Each room or module of ``proxy``, and the ones it may import beside itself (design, section 4)."""

@@ -58,7 +58,14 @@ TOP_KEYS = (
         "Where operators connect: metrics and health. Never reachable through `listen`.",
         restart=True,
     ),
-    Key("workers", integer(1, 1), "Processes that share `listen`; one, for now.", restart=True),
+    Key(
+        "workers",
+        integer(1, 64),
+        "Processes that share `listen`. Each is a replica with an admin port of its own: `admin` and those "
+        "that follow. One that ends is replaced; where there are several, SIGUSR2 replaces them all, one "
+        "after the other, and no request is lost.",
+        restart=True,
+    ),
     Key(
         "ledger",
         LEDGER_URL,

@@ -1,12 +1,15 @@
 """Whether this process should get traffic, and what an operator must know of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from proxy.events import ConfigReloaded, Event, SchemaLoaded
 from proxy.shadow.scrub import scrub
+
+FRESH = 1.0
+"""Seconds for which one answer to the question whether the upstream can be reached counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Condition:
     """Whether any table's reads or writes are the engine's to answer."""
     mirrors: bool
     """Whether any table's reads are to be mirrored."""
+    upstream_was_reached: bool = False
+    """Whether this process has ever reached the upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,16 @@ class Readiness:
 
 
 def judge_readiness(condition: Condition) -> Readiness:
-    """Ready is who can answer clients with at least one side.
+    """Ready is who can answer clients with at least one side, and who could once.
 
-    Trouble of the mirror, or of an engine that the upstream stands in for, is told and changes nothing;
-    nor does an upstream that is gone, while the engine still serves the tables that are its own.
+    An upstream that is gone is gone for all replicas. If they were all unready, clients would be refused by
+    the Service instead of being told in PostgREST's words to come again, and some seconds longer than it
+    takes. Who has never reached it is not ready: its address may be wrong, and no replica that works should
+    give way to it. Trouble of the mirror, or of an engine that the upstream stands in for, is told and
+    changes nothing.
     """
     problems = []
-    upstream_answers = condition.upstream_reachable is True
+    upstream_answers = condition.upstream_reachable is True or condition.upstream_was_reached
     engine_answers = condition.schema_loaded and condition.engine_serves
     if condition.upstream_reachable is False:
         problems.append("the upstream cannot be reached")
@@ -91,6 +99,32 @@ class Health:
                 self.last_schema_load = LastSchemaLoad(now, event.accepted, event.relations, problem)
             case _:
                 pass
+
+
+class Reachability:
+    """Whether the upstream can be reached: found out by connecting, no more often than it makes sense.
+
+    ``was_reached`` says whether it ever could be. ``clock`` gives seconds that only grow.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], connect: Callable[[str], Awaitable[bool]] | None = None
+    ) -> None:
+        self._clock = clock
+        self._connect = connect or can_connect
+        self._asked_at: float | None = None
+        self._reachable = False
+        self._turn = asyncio.Lock()
+        self.was_reached = False
+
+    async def ask(self, url: str) -> bool:
+        """Whether something accepts connections at ``url``, now or a moment ago."""
+        async with self._turn:
+            if self._asked_at is None or self._clock() - self._asked_at >= FRESH:
+                self._reachable = await self._connect(url)
+                self._asked_at = self._clock()
+                self.was_reached |= self._reachable
+            return self._reachable
 
 
 async def can_connect(url: str, seconds: float = 1.0) -> bool:

@@ -6,6 +6,7 @@ response objects too (see ``proxy.server.client``).
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
@@ -40,6 +41,7 @@ class FrontDoor:
         self._emit = emit
         self._grace = grace
         self._runner: web.ServerRunner | None = None
+        self._server: _Server | None = None
 
     async def open(self, address: Address, *, reuse_port: bool = False) -> int:
         """Start to listen; the port is returned, which the system chooses if ``address`` has port 0.
@@ -59,10 +61,22 @@ class FrontDoor:
         await web.SockSite(runner, listening, backlog=_BACKLOG).start()
 
     async def _set_up(self) -> web.ServerRunner:
-        server = _Server(self._handle, self._limits, self._emit)
+        self._server = server = _Server(self._handle, self._limits, self._emit)
         self._runner = web.ServerRunner(server, shutdown_timeout=self._grace)
         await self._runner.setup()
         return self._runner
+
+    async def leave(self, farewell: float) -> None:
+        """Stop listening, and let every client leave by itself, for ``farewell`` seconds at most.
+
+        Each is told with its next answer that it is the last one on its connection. To close a kept
+        connection while a request may be on its way to it would make that request fail.
+        """
+        if self._runner is None or self._server is None:
+            return
+        for site in tuple(self._runner.sites):
+            await site.stop()
+        await self._server.leave(farewell)
 
     async def close(self) -> None:
         """Stop listening, let requests in progress end, close every connection."""
@@ -78,6 +92,32 @@ class _Server(web.Server):
         )
         self._limits = limits
         self._emit = emit
+        self._clients: set[_ClientConnection] = set()
+        self._alone = asyncio.Event()
+        self.leaving = False
+
+    async def leave(self, farewell: float) -> None:
+        """From now on every answer is the last one on its connection; wait until all connections are gone."""
+        self.leaving = True
+        # Whoever has been accepted by now is to be among them.
+        await asyncio.sleep(0)
+        for client in self._clients:
+            client.say_farewell()
+        if self._clients:
+            self._alone.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(farewell):
+                    await self._alone.wait()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._clients.add(cast(_ClientConnection, handler))
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        self._clients.discard(cast(_ClientConnection, handler))
+        if not self._clients:
+            self._alone.set()
 
     def __call__(self) -> web.RequestHandler:
         return _ClientConnection(self, self._limits, self._emit)
@@ -99,7 +139,19 @@ class _ClientConnection(web.RequestHandler):
             auto_decompress=False,
         )
         self._parser = cast(Any, RequestParser(self, loop, limits))
+        self._server = server
         self._tell = emit
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the next answer is the last one on this connection."""
+        return self._server.leaving
+
+    def say_farewell(self) -> None:
+        """Let the answer to the request in progress, if it is not begun, be the last one."""
+        request = cast(ClientRequest | None, self._current_request)
+        if request is not None:
+            request.reply.keep_alive = False
 
     def handle_error(
         self,
@@ -144,4 +196,7 @@ def _make_request(
     writer: AbstractStreamWriter,
     task: "asyncio.Task[None]",
 ) -> ClientRequest:
-    return ClientRequest(message, payload, writer, task)
+    request = ClientRequest(message, payload, writer, task)
+    if cast(_ClientConnection, protocol).leaving:
+        request.reply.keep_alive = False
+    return request

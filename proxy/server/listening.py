@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 
 _FAMILIES = {
     "*": (socket.AF_INET6, socket.AF_INET),
@@ -17,6 +18,14 @@ _FAMILIES = {
 SPECIAL_HOSTS = frozenset(_FAMILIES)
 
 _BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Sockets that listen for clients and for operators, and that other processes may listen on too."""
+
+    clients: socket.socket
+    operators: socket.socket
 
 
 def bind_port(host: str, port: int) -> socket.socket:
@@ -73,6 +82,12 @@ def bind_path(path: str, mode: int) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def find_port(listening: socket.socket) -> int:
+    """The port on which ``listening`` listens."""
+    port: int = listening.getsockname()[1]
+    return port
 
 
 def show_place(listening: socket.socket) -> str:

@@ -58,14 +58,23 @@ class Reload:
         # The names for which the last judgement holds, when other names may change it.
         self._provisional: Names | None = state.current.names if state.current.engine is None else None
         self._problem = ""
+        self._wanted = False
         self._turn = asyncio.Lock()
 
     async def watch(self) -> None:
         """Follow the file until cancelled."""
         while True:
             await self._sleep(INTERVAL)
+            if self._wanted:
+                self._wanted = False
+                await self.reload()
+                continue
             async with self._turn:
                 await self._look()
+
+    def refresh(self) -> None:
+        """Have the file read anew, soon, changed or not."""
+        self._wanted = True
 
     async def reload(self, who: str = FILE, why: str = RELOAD) -> None:
         """Read the file now, changed or not, with the files that it names by ``@file`` (SIGHUP).

@@ -7,9 +7,6 @@ from pathlib import Path
 from time import monotonic, time
 from urllib.parse import urlsplit, urlunsplit
 
-import pytest
-
-from proxy import databases
 from proxy.app import Proxy, parse_config
 from proxy.database.answer import answer
 from proxy.embedded import load_sql
@@ -127,19 +124,17 @@ async def stage(database: str, upstream: Program, directory: Path) -> AsyncItera
     engine = FaultyEngine(answer, database)
     witness = Witness()
     content = file.read_bytes()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(databases, "answer", engine)
-        running = Proxy(parse_config(content, file, {}).config, path=file, content=content)
-        emit = running.emit
+    running = Proxy(parse_config(content, file, {}).config, path=file, content=content, answer=engine)
+    emit = running.emit
 
-        def emit_and_tell(event: Event) -> None:
-            emit(event)
-            witness.listen(event)
+    def emit_and_tell(event: Event) -> None:
+        emit(event)
+        witness.listen(event)
 
-        running.emit = emit_and_tell
-        async with running:
-            await wait_until_loaded(running)
-            yield Stage(database, upstream, running, file, engine, witness)
+    running.emit = emit_and_tell
+    async with running:
+        await wait_until_loaded(running)
+        yield Stage(database, upstream, running, file, engine, witness)
 
 
 async def wait_until_loaded(running: Proxy) -> None:

@@ -5,7 +5,6 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -56,9 +55,9 @@ async def standing_in(delay: float = 0.0) -> AsyncIterator[RunningStandIn]:
 
 
 @asynccontextmanager
-async def playing(config: Config, *, path: Path | None = None, content: bytes = b"") -> AsyncIterator[Proxy]:
-    """The joined program, with its schema cache loaded."""
-    async with Proxy(config, path=path, content=content) as running:
+async def playing(config: Config, **parts: Any) -> AsyncIterator[Proxy]:
+    """The joined program, with its schema cache loaded; ``parts`` are given to ``Proxy``."""
+    async with Proxy(config, **parts) as running:
         await until(lambda: running.state.current.engine is not None)
         yield running
 

@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 from yarl import URL
 
-import proxy.databases
 from proxy.app import Proxy
 from proxy.cli import main
 from proxy.config import Address, Config, RedactConfig
@@ -47,6 +46,7 @@ class Stage:
     upstream: Proxy
     file: Path
     session: aiohttp.ClientSession
+    config: Config
 
     @property
     def admin(self) -> str:
@@ -91,7 +91,7 @@ async def stage(conformance_database: ConformanceDatabase, tmp_path: Path) -> As
         document = {"upstream": {"url": url}, "ledger": ledger, "engine": options}
         file.write_text(json.dumps(document), encoding="utf-8")
         async with playing(config) as running, aiohttp.ClientSession() as session:
-            yield Stage(running, upstream, file, session)
+            yield Stage(running, upstream, file, session, config)
 
 
 async def run(*arguments: str) -> int:
@@ -135,9 +135,13 @@ async def corrupt(request: Request, snapshot: EngineSnapshot, database: Database
 
 
 async def test_a_mismatch_is_kept_shrunk_and_shown_with_a_line_for_each_side(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(proxy.databases, "answer", corrupt)
+    async with playing(stage.config, answer=corrupt) as running:
+        await find_mismatch(replace(stage, running=running), capsys)
+
+
+async def find_mismatch(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     target = (
         "/storage?select=storage_id,storage_name,location_id,storage_config(config_id,config)"
         "&or=(storage_id.not.is.null,storage_name.like.*a*)&order=storage_id.desc&limit=64"
@@ -224,7 +228,7 @@ async def test_a_ledger_that_is_gone_is_told_and_harms_nobody(
     url = f"http://{LOCALHOST}:{stage.upstream.port}"
     config = make_config(url, conformance_database.login_url(), ledger="postgresql://x@127.0.0.1:1/x")
     async with playing(config) as running:
-        gone = Stage(running, stage.upstream, stage.file, stage.session)
+        gone = replace(stage, running=running)
         for _ in range(20):
             assert json.loads(await gone.get("/storage?select=storage_id&order=storage_id"))
         await until(lambda: not any(table.pending for table in running.tally.report()))
@@ -246,7 +250,7 @@ async def test_two_replicas_share_a_ledger_on_postgresql(
     url, login = f"http://{LOCALHOST}:{stage.upstream.port}", conformance_database.login_url()
     config = make_config(url, login, ledger=conformance_database.url)
     async with playing(config) as one, playing(config) as other:
-        replicas = [Stage(running, stage.upstream, stage.file, stage.session) for running in (one, other)]
+        replicas = [replace(stage, running=running) for running in (one, other)]
         for replica in replicas:
             for _ in range(5):
                 await replica.get("/location?select=location_id&order=location_id")

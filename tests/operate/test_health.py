@@ -6,10 +6,12 @@ import pytest
 
 from proxy.events import ConfigReloaded, Crashed, SchemaLoaded
 from proxy.operate.health import (
+    FRESH,
     Condition,
     Health,
     LastReload,
     LastSchemaLoad,
+    Reachability,
     Readiness,
     can_connect,
     judge_readiness,
@@ -51,6 +53,33 @@ def test_ready_is_who_can_answer_with_at_least_one_side(
     schema: bool, upstream: bool | None, serves: bool, mirrors: bool, expected: Readiness
 ) -> None:
     assert judge_readiness(Condition(schema, upstream, serves, mirrors)) == expected
+
+
+def test_who_has_reached_the_upstream_stays_ready_while_it_is_gone_and_says_so() -> None:
+    gone = ("the upstream cannot be reached",)
+    assert judge_readiness(Condition(True, False, False, True, True)) == Readiness(True, gone)
+    assert judge_readiness(Condition(True, False, False, True, False)) == Readiness(False, gone)
+
+
+def test_who_stands_alone_is_not_ready_without_a_schema_cache_whatever_was_before() -> None:
+    assert not judge_readiness(Condition(False, None, True, False)).ready
+
+
+async def test_the_upstream_is_asked_once_a_second_and_remembered_for_ever() -> None:
+    now, asked, answers = 0.0, [], iter([False, True, False])
+
+    async def connect(url: str) -> bool:
+        asked.append(url)
+        return next(answers)
+
+    reachability = Reachability(lambda: now, connect)
+    assert not any(await asyncio.gather(*(reachability.ask("http://a") for _ in range(5))))
+    assert (len(asked), reachability.was_reached) == (1, False)
+    now = FRESH
+    assert all(await asyncio.gather(*(reachability.ask("http://a") for _ in range(5))))
+    now = 2 * FRESH
+    assert not await reachability.ask("http://a")
+    assert (len(asked), reachability.was_reached) == (3, True)
 
 
 def test_the_last_reload_and_load_are_remembered_without_secrets() -> None:

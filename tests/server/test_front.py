@@ -8,6 +8,7 @@ import pytest
 
 from proxy.config import Address, Limits
 from proxy.events import Event, Served, Skipped
+from proxy.messages import Answer
 from proxy.server.client import ClientRequest, Reply
 from proxy.server.front import FrontDoor
 from tests.server.support import (
@@ -309,6 +310,66 @@ async def test_closing_the_door_lets_a_request_in_progress_end() -> None:
         await asyncio.open_connection(LOCALHOST, port)
     for end in (wire, idle):
         await end.close()
+
+
+async def answer_ok(client: ClientRequest) -> Reply:
+    """A handler that answers in our own name, and so says whether the connection is kept."""
+    await client.reply.answer(Answer(200, (), b"ok"))
+    return client.reply
+
+
+async def test_who_leaves_answers_on_kept_connections_once_more_and_says_that_it_was_the_last_time() -> None:
+    door = FrontDoor(answer_ok, Limits(), lambda event: None, grace=5)
+    port = await door.open(Address(LOCALHOST, 0))
+    wires = [Wire(*await asyncio.open_connection(LOCALHOST, port)) for _ in range(3)]
+    for wire in wires:
+        assert b"Connection: close" not in (await asyncio.wait_for(wire.ask(GET), 5)).lines
+    leaving = asyncio.create_task(door.leave(30))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(LOCALHOST, port)
+    for wire in wires:
+        answer = await asyncio.wait_for(wire.ask(GET), 5)
+        assert (answer.status, answer.body) == (200, b"ok")
+        assert b"Connection: close" in answer.lines
+        await asyncio.wait_for(wire.wait_closed_by_peer(), 5)
+        await wire.close()
+    await asyncio.wait_for(leaving, 5)
+    await door.close()
+
+
+async def test_an_answer_that_is_not_begun_when_the_door_closes_is_the_last_one_on_its_connection() -> None:
+    asked, answer_now = asyncio.Event(), asyncio.Event()
+
+    async def slow(client: ClientRequest) -> Reply:
+        asked.set()
+        await answer_now.wait()
+        return await answer_ok(client)
+
+    door = FrontDoor(slow, Limits(), lambda event: None, grace=5)
+    wire = Wire(*await asyncio.open_connection(LOCALHOST, await door.open(Address(LOCALHOST, 0))))
+    await wire.send(GET)
+    await asked.wait()
+    leaving = asyncio.create_task(door.leave(30))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    answer_now.set()
+    answer = await asyncio.wait_for(wire.read_answer(), 5)
+    assert b"Connection: close" in answer.lines
+    await asyncio.wait_for(leaving, 5)
+    await wire.close()
+    await door.close()
+
+
+async def test_clients_that_do_not_leave_are_waited_for_no_longer_than_a_farewell_takes() -> None:
+    door = FrontDoor(answer_ok, Limits(), lambda event: None, grace=5)
+    wire = Wire(*await asyncio.open_connection(LOCALHOST, await door.open(Address(LOCALHOST, 0))))
+    await asyncio.wait_for(wire.ask(GET), 5)
+    await asyncio.wait_for(door.leave(0.05), 5)
+    await asyncio.wait_for(door.close(), 5)
+    assert await asyncio.wait_for(wire.reader.read(), 5) == b""
+    await wire.close()
 
 
 async def test_a_handler_that_raises_is_told_as_500_without_particulars() -> None:

@@ -247,6 +247,14 @@ async def test_reload_acts_at_once_and_always_answers(scene: Scene) -> None:
     assert await scene.pass_time(3) == []
 
 
+async def test_who_asks_for_a_reading_gets_it_with_the_next_look_though_nothing_has_changed(
+    scene: Scene,
+) -> None:
+    scene.reload.refresh()
+    assert await scene.pass_time() == [ACCEPTED]
+    assert await scene.pass_time(2) == []
+
+
 async def test_reloads_at_the_same_time_follow_each_other(scene: Scene) -> None:
     scene.content = ENGINE
     await asyncio.gather(scene.reload.reload(), scene.reload.reload(), scene.pass_time(2))

@@ -1,0 +1,89 @@
+"""The whole of it: traffic, weather and gauges beside each other, and the judgement at the end."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.soak.accounts import check_accounts, check_ledger, settle, sum_tally
+from tests.soak.gauges import MEBIBYTE, Gauge, judge, read_gauge
+from tests.soak.stage import Stage, set_stage
+from tests.soak.traffic import Traffic
+from tests.soak.weather import Happenings
+
+LATE = 2.0
+"""After so many times the minutes that were planned it ends, whatever is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many requests within how many seconds, by how many clients, and how often something happens."""
+
+    requests: int = 1_000_000
+    seconds: float = 1800.0
+    clients: int = 24
+    pause: float = 8.0
+    report_every: float = 60.0
+
+
+async def soak(directory: Path, plan: Plan, say: Callable[[str], None]) -> list[str]:
+    """Play it; gives what went wrong."""
+    async with set_stage(directory) as stage:
+        traffic = Traffic(stage.proxy.port, clients=plan.clients, rate=plan.requests / plan.seconds)
+        happenings = Happenings(stage, traffic.weather, plan.pause)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+
+        def is_over() -> bool:
+            passed = loop.time() - started
+            return passed >= LATE * plan.seconds or (
+                passed >= plan.seconds and traffic.seen.requests >= plan.requests
+            )
+
+        gauges: list[Gauge] = []
+        watching = asyncio.create_task(_watch(stage, traffic, gauges, plan.report_every, say))
+        flowing = asyncio.create_task(traffic.flow())
+        try:
+            await happenings.keep(is_over)
+        finally:
+            traffic.leave()
+            await flowing
+            watching.cancel()
+        seconds = loop.time() - started
+        counts = sum_tally(await settle(stage))
+        problems = [*happenings.problems, *traffic.seen.wrong, *judge(gauges)]
+        problems += await check_accounts(stage, traffic.seen, counts)
+        code = await asyncio.to_thread(stage.proxy.terminate)
+    if code:
+        problems.append(f"the proxy ended with exit code {code}")
+    if traffic.seen.requests < plan.requests:
+        problems.append(f"no more than {traffic.seen.requests:,} requests in {seconds:.0f} s")
+    problems += check_ledger(stage.ledger, counts)
+    say(f"{traffic.seen.requests:,} requests in {seconds:.0f} s, {len(traffic.seen.wrong)} wrong")
+    for title, counted in (
+        ("answers", traffic.seen.answers),
+        ("happened", happenings.done),
+        ("counted", counts),
+    ):
+        say(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counted.items(), key=str)))
+    return problems
+
+
+async def _watch(
+    stage: Stage, traffic: Traffic, gauges: list[Gauge], report_every: float, say: Callable[[str], None]
+) -> None:
+    """Read the gauges again and again, and say now and then what they show."""
+    loop = asyncio.get_running_loop()
+    started, told = loop.time(), 0.0
+    while True:
+        at = loop.time() - started
+        gauge = await asyncio.to_thread(read_gauge, stage.proxy.process.pid, at)
+        gauges.append(gauge)
+        if at - told >= report_every:
+            told = at
+            seen = traffic.seen
+            say(
+                f"{at:>6.0f} s  {seen.requests:>9,} requests  {len(seen.wrong)} wrong  "
+                f"{gauge.resident / MEBIBYTE:.1f} MiB  {gauge.descriptors} descriptors"
+            )
+        await asyncio.sleep(max(0.2, min(5.0, report_every / 12)))
