@@ -29,6 +29,7 @@ from proxy.events import (
     SchemaLoaded,
 )
 from proxy.files import read_file
+from proxy.judging import ReadinessWatch
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.admission import is_loopback
 from proxy.operate.health import Health, Reachability
@@ -141,7 +142,9 @@ class Proxy:
             self._show_config,
         )
         self.reload = None if path is None else self._make_reload(path)
-        self.carry_out = self._make_wishes()
+        self.carry_out = self._make_wishes(wall_clock)
+        show = self.metrics.show_readiness
+        self._readiness = ReadinessWatch(self.ledger, self.state, show, wall_clock)
         self.port = 0
         self.admin_port = 0
         self.schema_cache: SchemaCache
@@ -245,6 +248,7 @@ class Proxy:
             hearing = listening(self.state, self.emit, self.schema_cache.refresh, reload_config)
             self._spawn("listener", hearing.keep())
         self._spawn("ledger", self.ledger.keep())
+        self._spawn("readiness", self._readiness.keep())
         self._spawn("loop lag", measure_lag(self.metrics.observe_lag, time.monotonic, asyncio.sleep))
         self.emit(ConfigReloaded(True))
 
@@ -308,13 +312,13 @@ class Proxy:
             content=self._content,
         )
 
-    def _make_wishes(self) -> Wishes:
+    def _make_wishes(self, wall_clock: Callable[[], float]) -> Wishes:
         """What carries out what people wish of tables."""
         file = None
         if self._path is not None and self.reload is not None:
             path = self._path
             file = WatchedFile(path, lambda content: parse_config(content, path), self.reload.reload)
-        return Wishes(file, self.state, self.guarding, self.ledger, time.time)
+        return Wishes(file, self.state, self.guarding, self.ledger, wall_clock)
 
     def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

@@ -8,13 +8,14 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from proxy.config.reader import ConfigFile
 from proxy.errors import ConfigError, EditRefused, UnderstudyError
 from proxy.events import ModeChanged
-from proxy.ledger.judging import gather_evidence
+from proxy.judging import judge_kept
 from proxy.ledger.ledger import Ledger
 from proxy.modes.file import NotChangeable
 from proxy.modes.patch import CONFIG_MAP, explain_patch, find_namespace
@@ -24,7 +25,7 @@ from proxy.shadow.guard import Hold
 from proxy.shadow.policy import list_modes
 from proxy.shadow.promotion import describe_rule, find_target
 from proxy.shadow.ramp import plan_steps
-from proxy.shadow.readiness import Readiness, TableEvidence, judge_readiness
+from proxy.shadow.readiness import Readiness
 from proxy.shadow.subject import OTHER
 from proxy.shadow.wish import Outcome, Wish
 
@@ -150,8 +151,8 @@ class Wishes:
 
     async def _judge(self, table: str) -> Readiness:
         """The judgement on ``table`` by what the ledger knows. Raises UnderstudyError."""
-        evidence = (await self._ledger.read(gather_evidence)).get(table, TableEvidence(table))
-        return judge_readiness(evidence, self._state.current.config.readiness, self._wall_clock())
+        limits, now = self._state.current.config.readiness, self._wall_clock()
+        return await self._ledger.read(partial(judge_kept, table=table, limits=limits, now=now))
 
     def _is_known(self, table: str) -> bool:
         """Whether there is such a table; while no schema cache is loaded, every one may be there."""

@@ -36,11 +36,12 @@ ROOMS = {
     "files": set(),
     "operators": SERVES_EVERYONE | {"ledger", "operate", "server", "shadow", "tape"},
     "opinions": SERVES_EVERYONE | {"database", "server"},
-    "wishes": SERVES_EVERYONE | {"ledger", "modes", "server", "shadow"},
+    "judging": SERVES_EVERYONE | {"ledger", "server", "shadow"},
+    "wishes": SERVES_EVERYONE | {"judging", "ledger", "modes", "server", "shadow"},
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
     "app": SERVES_EVERYONE
     | {"shadow", "database", "databases", "files", "server", "operate", "operators", "ledger", "tape"}
-    | {"opinions", "wishes"},
+    | {"judging", "opinions", "wishes"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},

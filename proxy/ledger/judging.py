@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from proxy.events import Verdict
 from proxy.ledger.must_see import list_pins
 from proxy.ledger.read import Epoch, count_open, list_epochs, list_evidence
+from proxy.ledger.tables import EVIDENCE, MUST_SEE, SIGNATURES
 from proxy.ledger.write import OVERFLOW
 from proxy.shadow.evidence import Conditions, Evidence, EvidenceKey
 from proxy.shadow.readiness import ShapeEvidence, TableEvidence, VoidEvidence
@@ -20,27 +21,34 @@ _CONDITIONS = {"schema": "schema", "engine": "engine", "upstream": "upstream", "
 """The conditions of evidence, and how people call them."""
 
 
-def gather_evidence(connection: Connection) -> dict[str, TableEvidence]:
-    """The evidence of each table under its newest conditions.
+def gather_evidence(connection: Connection, table: str | None = None) -> dict[str, TableEvidence]:
+    """The evidence of each table, or of the one that is named, under its newest conditions.
 
     Conditions that were in force before are void, even where replicas of two versions run side by side: what
     is promoted is what all of them will be.
     """
     counted: defaultdict[str, list[tuple[EvidenceKey, Evidence]]] = defaultdict(list)
-    for key, evidence in list_evidence(connection):
+    for key, evidence in list_evidence(connection, table):
         counted[key.table].append((key, evidence))
     epochs: defaultdict[str, list[Epoch]] = defaultdict(list)
     for epoch in list_epochs(connection):
         epochs[epoch.table].append(epoch)
     opened, pinned = count_open(connection), list_pins(connection)
+    known = counted.keys() | epochs.keys() | opened.keys() | pinned.keys()
     return {
-        table: replace(
-            _make_evidence(table, counted[table], epochs[table]),
-            open_signatures=opened.get(table, 0),
-            must_see=pinned.get(table, ()),
+        name: replace(
+            _make_evidence(name, counted[name], epochs[name]),
+            open_signatures=opened.get(name, 0),
+            must_see=pinned.get(name, ()),
         )
-        for table in sorted(counted.keys() | epochs.keys() | opened.keys() | pinned.keys())
+        for name in sorted(known if table is None else known & {table})
     }
+
+
+def list_judged(connection: Connection) -> frozenset[str]:
+    """The tables of which something is known."""
+    statements = (select(table.c.table_name).distinct() for table in (EVIDENCE, SIGNATURES, MUST_SEE))
+    return frozenset(name for statement in statements for name in connection.scalars(statement))
 
 
 def _make_evidence(

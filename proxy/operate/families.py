@@ -21,6 +21,7 @@ from proxy.events import (
     UnrehearsedReason,
     Verdict,
 )
+from proxy.shadow.readiness import ReadinessVerdict
 
 PREFIX = "understudy"
 
@@ -39,6 +40,7 @@ UNREHEARSED_REASONS: tuple[str, ...] = get_args(UnrehearsedReason)
 FALLBACK_REASONS: tuple[str, ...] = get_args(FallbackReason)
 LEDGER_KINDS: tuple[str, ...] = get_args(LedgerKind)
 TRIP_REASONS: tuple[str, ...] = get_args(TripReason)
+READINESS_VERDICTS: tuple[str, ...] = get_args(ReadinessVerdict)
 SIDES = ("upstream", "engine")
 RESULTS = ("success", "failure")
 POOL_STATES = ("in_use", "idle", "max")
@@ -179,6 +181,21 @@ class Families:
         )
         self.circuit_open = gauge(
             "circuit_open", "1 while the engine is left alone, since it failed again and again."
+        )
+        self.readiness = gauge(
+            "readiness",
+            "1 for the verdict on whether a table may be promoted; all 0 until the table was first judged.",
+            *("table", "verdict"),
+        )
+        self.mismatch_bound = gauge(
+            "mismatch_bound_ratio",
+            "What a table's share of mismatches is surely below; 1 while nothing is known.",
+            "table",
+        )
+        self.unseen_shapes = gauge(
+            "unseen_shapes_ratio",
+            "What the share of reads that are of a shape never compared is below; 1 while nothing is known.",
+            "table",
         )
         self.table_mode = gauge(
             "table_mode",

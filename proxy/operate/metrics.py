@@ -39,6 +39,7 @@ from proxy.operate.families import (
     LEDGER_KINDS,
     POOL_STATES,
     READ_MODES,
+    READINESS_VERDICTS,
     REHEARSAL_VERDICTS,
     RESULTS,
     SHED_REASONS,
@@ -55,6 +56,7 @@ from proxy.operate.families import (
 )
 from proxy.shadow.evidence import BOTH_ANSWERED
 from proxy.shadow.policy import TableModes
+from proxy.shadow.readiness import Readiness
 from proxy.shadow.subject import OTHER
 
 MAX_TABLES = 200
@@ -135,6 +137,15 @@ class Metrics:
             self._families.table_held.labels(table.table).set(table.held)
             self._families.rehearsal_refused.labels(table.table).set(bool(table.hazards))
             self._expect_requests(table)
+
+    def show_readiness(self, readiness: Readiness) -> None:
+        """Show the newest judgement on a table, if it has a label of its own."""
+        families, table = self._families, readiness.table
+        if table in self._tables:
+            for verdict in READINESS_VERDICTS:
+                families.readiness.labels(table, verdict).set(verdict == readiness.verdict)
+            families.mismatch_bound.labels(table).set(readiness.mismatch_bound)
+            families.unseen_shapes.labels(table).set(readiness.unseen.bound)
 
     def set_rules(self, rules: Iterable[str]) -> None:
         """Make the children of the rules in force, by their names."""
@@ -260,6 +271,11 @@ class Metrics:
         families.latency_ratio.labels(table)
         families.engine_share.labels(table)
         families.table_held.labels(table)
+        for verdict in READINESS_VERDICTS:
+            families.readiness.labels(table, verdict)
+        # Nothing is known of the table: its rates may be anything, and 0 would be the best of all.
+        families.mismatch_bound.labels(table).set(1)
+        families.unseen_shapes.labels(table).set(1)
         for reason in TRIP_REASONS:
             families.rollbacks.labels(table, reason)
             families.guard_alarms.labels(table, reason)

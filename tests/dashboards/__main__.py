@@ -14,7 +14,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from dashboards.metrics import DEBUGGING, NOT_YET
+from dashboards.metrics import DEBUGGING
 from tests.dashboards.expressions import Expression, fill_in, list_expressions, without_limits
 from tests.dashboards.metrics import exported_metrics, find_faults, named_metrics
 from tests.dashboards.prometheus import Prometheus
@@ -90,47 +90,32 @@ def _find_untruths(stage: Stage) -> list[str]:
 
 def _report(prometheus: Prometheus, page: str, faults: list[str], console: Console) -> int:
     expressions = list_expressions()
-    waiting = [one for one in expressions if _waits(one, page)]
-    asked = [(one, _ask(prometheus, one)) for one in expressions if one not in waiting]
+    asked = [(one, _ask(prometheus, one)) for one in expressions]
     faults += [
         f"{one.where}: {found or 'no data'}"
         for one, found in asked
         if not isinstance(found, int) or not found
     ]
     named = {name for one in expressions for name in named_metrics(one.text)}
-    faults += find_faults(named, page, NOT_YET, DEBUGGING)
+    faults += find_faults(named, page, DEBUGGING)
     table = Table(title="expressions asked")
-    for title in ("where", "expressions", "with data", "series", "waiting for metrics"):
+    for title in ("where", "expressions", "with data", "series"):
         table.add_column(title, justify="left" if title == "where" else "right")
     for place in dict.fromkeys(one.where.partition(":")[0].partition(" ")[0] for one in expressions):
         mine = [found for one, found in asked if one.where.startswith(place)]
         counts = [found for found in mine if isinstance(found, int) and found]
-        later = sum(one.where.startswith(place) for one in waiting)
-        table.add_row(place, *map(str, (len(mine), len(counts), sum(counts), later)))
+        table.add_row(place, *map(str, (len(mine), len(counts), sum(counts))))
     console.print(table)
     for fault in faults:
         console.print(f"[red]{fault}[/red]")
     exported = len(exported_metrics(page))
-    console.print(
-        f"{exported} metrics exported, {len(NOT_YET)} named and not exported yet, {len(faults)} faults"
-    )
-    console.print(
-        f"{len(asked) - _count_without(asked)} passed, {len(faults)} failed, {len(waiting)} skipped"
-    )
+    console.print(f"{exported} metrics exported, {len(faults)} faults")
+    console.print(f"{len(asked) - _count_without(asked)} passed, {len(faults)} failed")
     return 1 if faults else 0
 
 
 def _count_without(asked: Sequence[tuple[Expression, int | str]]) -> int:
     return sum(not isinstance(found, int) or not found for _, found in asked)
-
-
-def _waits(expression: Expression, page: str) -> bool:
-    """Whether an expression names a metric that is known not to be exported yet, and is not."""
-    exported = exported_metrics(page)
-    return any(
-        name not in exported and any(name in (waited, f"{waited}_bucket") for waited in NOT_YET)
-        for name in named_metrics(expression.text)
-    )
 
 
 def _ask(prometheus: Prometheus, expression: Expression) -> int | str:

@@ -31,19 +31,14 @@ def exported_metrics(page: str) -> dict[str, set[str]]:
     return exported
 
 
-def find_faults(
-    named: Iterable[str], page: str, not_yet: frozenset[str], debugging: frozenset[str]
-) -> list[str]:
+def find_faults(named: Iterable[str], page: str, debugging: frozenset[str]) -> list[str]:
     """What is wrong between the metrics that are ``named`` and those on the metrics page, as sentences."""
     exported = exported_metrics(page)
     samples = {sample: name for name, found in exported.items() for sample in found}
     named = set(named)
     used = {samples[name] for name in named if name in samples}
-    waiting = {name for name in named if _family(name) in not_yet}
     return [
-        *(f"{name} is named and not exported" for name in sorted(named - samples.keys() - waiting)),
-        *(f"{name} is exported now: take it out of NOT_YET" for name in sorted(not_yet & exported.keys())),
-        *(f"{name} is not named anywhere: take it out of NOT_YET" for name in sorted(not_yet - _all(named))),
+        *(f"{name} is named and not exported" for name in sorted(named - samples.keys())),
         *(
             f"{name} is exported and neither used nor in DEBUGGING"
             for name in sorted(exported.keys() - used - debugging)
@@ -51,14 +46,3 @@ def find_faults(
         *(f"{name} is in DEBUGGING and on a panel or in a rule" for name in sorted(debugging & used)),
         *(f"{name} is in DEBUGGING and not exported" for name in sorted(debugging - exported.keys())),
     ]
-
-
-def _family(name: str) -> str:
-    for suffix in _OF_HISTOGRAM:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix)
-    return name
-
-
-def _all(named: Iterable[str]) -> set[str]:
-    return {*named, *map(_family, named)}

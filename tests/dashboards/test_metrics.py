@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import generate_latest
 
-from dashboards.metrics import DEBUGGING, NOT_YET
+from dashboards.metrics import DEBUGGING
 from proxy.operate.metrics import Metrics
 from tests.dashboards.expressions import list_expressions, without_limits
 from tests.dashboards.metrics import find_faults, named_metrics, named_records
@@ -23,34 +23,28 @@ USED = {"understudy_reads_total", "understudy_seconds_bucket"}
 def test_what_is_named_is_exported_and_what_is_exported_is_used() -> None:
     page = generate_latest(Metrics(lambda: 0.0).registry).decode()
     named = {name for one in list_expressions() for name in named_metrics(one.text)}
-    assert find_faults(named, page, NOT_YET, DEBUGGING) == []
+    assert find_faults(named, page, DEBUGGING) == []
 
 
 class TestTheCheckItself:
     def test_is_content_when_all_is_well(self) -> None:
-        assert find_faults(USED, PAGE, NONE, NONE) == []
-        assert find_faults({*USED, "understudy_later"}, PAGE, frozenset({"understudy_later"}), NONE) == []
+        assert find_faults(USED, PAGE, NONE) == []
 
     @pytest.mark.parametrize(
-        ("named", "not_yet", "debugging", "fault"),
+        ("named", "debugging", "fault"),
         [
-            ({*USED, "understudy_typo_total"}, NONE, NONE, "understudy_typo_total is named and not exported"),
-            (USED, frozenset({"understudy_seconds"}), NONE, "understudy_seconds is exported now"),
-            (USED, frozenset({"understudy_later"}), NONE, "understudy_later is not named anywhere"),
-            ({"understudy_reads_total"}, NONE, NONE, "understudy_seconds is exported and neither used"),
+            ({*USED, "understudy_typo_total"}, NONE, "understudy_typo_total is named and not exported"),
+            ({"understudy_reads_total"}, NONE, "understudy_seconds is exported and neither used"),
             (
                 USED,
-                NONE,
                 frozenset({"understudy_seconds"}),
                 "understudy_seconds is in DEBUGGING and on a panel",
             ),
-            (USED, NONE, frozenset({"understudy_gone"}), "understudy_gone is in DEBUGGING and not exported"),
+            (USED, frozenset({"understudy_gone"}), "understudy_gone is in DEBUGGING and not exported"),
         ],
     )
-    def test_finds_every_kind_of_fault(
-        self, named: set[str], not_yet: frozenset[str], debugging: frozenset[str], fault: str
-    ) -> None:
-        (found, *more) = find_faults(named, PAGE, not_yet, debugging)
+    def test_finds_every_kind_of_fault(self, named: set[str], debugging: frozenset[str], fault: str) -> None:
+        (found, *more) = find_faults(named, PAGE, debugging)
         assert found.startswith(fault)
         assert not more
 

@@ -36,6 +36,7 @@ from proxy.events import (
 )
 from proxy.operate.metrics import MAX_TABLES, Metrics
 from proxy.shadow.policy import TableModes
+from proxy.shadow.readiness import ReadinessVerdict
 
 MODES = (TableModes("storage", "shadow", "upstream"), TableModes("location", "engine", "upstream"))
 
@@ -64,6 +65,9 @@ FAMILIES = {
     "queue_bytes",
     "queue_oldest_seconds",
     "in_flight",
+    "readiness",
+    "mismatch_bound_ratio",
+    "unseen_shapes_ratio",
     "table_mode",
     "table_held",
     "rollbacks",
@@ -130,6 +134,11 @@ def test_every_child_is_zero_before_anything_happens(metrics: Metrics, table: st
         assert value(metrics, "side_duration_seconds_count", table=table, side=side) == 0
         assert value(metrics, "request_duration_seconds_count", table=table, answered_by=side) == 0
     assert value(metrics, "latency_ratio_count", table=table) == 0
+    for verdict in get_args(ReadinessVerdict):
+        assert value(metrics, "readiness", table=table, verdict=verdict) == 0
+    # But for what would be good news if it were 0.
+    assert value(metrics, "mismatch_bound_ratio", table=table) == 1
+    assert value(metrics, "unseen_shapes_ratio", table=table) == 1
     for result in ("success", "failure"):
         assert value(metrics, "config_reloads_total", result=result) == 0
         assert value(metrics, "schema_cache_loads_total", result=result) == 0
