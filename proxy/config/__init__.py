@@ -5,6 +5,7 @@ kinds        Kinds of scalar: durations, sizes, addresses, ...; what is allowed,
 places       Kinds that say where something is: addresses, URLs.
 section      A mapping in the file, described.
 keys         The keys of ``understudy.yaml``: one table for parser, JSON Schema and documentation.
+limits       The keys of ``limits``.
 options      PostgREST's options: the ``engine:`` section's part of that table.
 paths        Paths to members of rows.
 substitution ``${VAR}`` in values.

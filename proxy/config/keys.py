@@ -25,6 +25,7 @@ from proxy.config.kinds import (
     integer,
     number,
 )
+from proxy.config.limits import LIMITS
 from proxy.config.options import NAMES, OPTIONS, PROXY_OPTIONS
 from proxy.config.places import (
     ADDRESS,
@@ -38,7 +39,6 @@ from proxy.config.values import (
     EngineConfig,
     GuardConfig,
     IgnoreRule,
-    Limits,
     Operator,
     ReadinessConfig,
     RedactConfig,
@@ -49,6 +49,7 @@ from proxy.config.values import (
 )
 
 COLUMNS = dataclasses.replace(NAMES, allowed="names such as table.column, separated by commas or as a list")
+
 
 TOP_KEYS = (
     Key("listen", ADDRESS, "Where clients connect: the address that was PostgREST's.", restart=True),
@@ -372,15 +373,5 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
-        "limits",
-        "What the front door accepts; the defaults are no lower than PostgREST's own.",
-        (
-            Key("line", SIZE, "The longest request line.", restart=True),
-            Key("headers", SIZE, "The longest head, all header lines together.", restart=True),
-            Key("header_count", integer(1, 100_000), "The most header lines.", restart=True),
-            Key("body", SIZE, "The largest request body; without it, any size is passed on."),
-        ),
-        Limits,
-    ),
+    LIMITS,
 )

@@ -209,13 +209,19 @@ class GuardConfig:
 class Limits:
     """What the front door accepts. ``line`` is the request line, ``headers`` all header lines together.
 
-    The defaults are no lower than PostgREST's own (its web server takes 50 KiB of request head).
+    The defaults are no lower than PostgREST's own (its web server takes 50 KiB of request head). A connection
+    is kept idle for longer than PostgREST's 30 s and common ingresses' 60 s.
     """
 
     line: int = 64 * 1024
     headers: int = 64 * 1024
     header_count: int = 1000
     body: int | None = None
+    connections: int = 4096
+    head_timeout: float = 30.0
+    body_timeout: float = 30.0
+    answer_timeout: float = 60.0
+    idle_timeout: float = 75.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from proxy.config import Limits
 from proxy.errors import ApiError, render_error
 from proxy.events import Crashed, Emit
 from proxy.messages import READ_METHODS, Answer, Request
@@ -15,6 +16,9 @@ from proxy.server.client import ClientGone, ClientRequest, Reply
 from proxy.server.heads import Fields, RequestHead, ResponseHead
 
 Ask: TypeAlias = Callable[[Request], Awaitable[Answer]]
+
+_LARGEST_PARAMETER = 1024 * 1024 * 1024
+"""Bytes; PostgreSQL takes no longer value, so what is longer need not be held in memory."""
 
 _CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, frozenset(), False, 0))
 
@@ -86,4 +90,7 @@ async def _complete(request: Request, client: ClientRequest, head: RequestHead) 
         return request
     if head.fields.expects_continue and not client.body.complete:
         client.reply.interim(_CONTINUE)
+    client.body.limit(_LARGEST_PARAMETER, Limits().body_timeout)
+    if (head.fields.length or 0) > _LARGEST_PARAMETER:
+        raise refusals.body_too_large(_LARGEST_PARAMETER)
     return replace(request, body=await client.body.buffer(None) or b"")

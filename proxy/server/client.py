@@ -15,7 +15,14 @@ from aiohttp.abc import AbstractStreamWriter
 from proxy.messages import Answer
 from proxy.server.bodies import LAST_CHUNK, frame_chunk
 from proxy.server.dates import http_date
-from proxy.server.heads import RequestHead, ResponseHead, never_has_body, standard_reason, status_line
+from proxy.server.heads import (
+    FRAMING,
+    RequestHead,
+    ResponseHead,
+    never_has_body,
+    standard_reason,
+    status_line,
+)
 from proxy.server.refusals import Refusal
 from proxy.server.request_body import RequestBody
 from proxy.server.request_parser import Message
@@ -113,9 +120,17 @@ class Reply:
             status_line(answer.status, answer.reason or standard_reason(answer.status)),
             b"Date: %b\r\n" % http_date(),
         ]
-        lines += [b"%b: %b\r\n" % (name, _one_line(value)) for name, value in answer.headers]
-        if not bodiless and answer.header(b"content-length") is None:
-            lines.append(b"Content-Length: %d\r\n" % len(answer.body))
+        length = b"%d" % len(answer.body)
+        # A function in the database may set any header; where the answer ends is for us to say.
+        headers = [
+            (name, value)
+            for name, value in answer.headers
+            if (key := name.lower()) not in FRAMING
+            or (key == b"content-length" and (bodiless or value == length))
+        ]
+        lines += [b"%b: %b\r\n" % (name, _one_line(value)) for name, value in headers]
+        if not bodiless and all(name.lower() != b"content-length" for name, _ in headers):
+            lines.append(b"Content-Length: %b\r\n" % length)
         lines.append(self._connection_line(request))
         self._head = b"".join((*lines, b"\r\n"))
         self._chunked = False

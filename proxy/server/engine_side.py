@@ -16,13 +16,11 @@ from proxy.messages import Answer, Request
 from proxy.server import refusals
 from proxy.server.client import ClientGone
 from proxy.server.orders import Orders
+from proxy.server.request_body import LARGEST_HELD
 from proxy.server.state import AskEngine, Snapshot
 from proxy.server.visit import Visit
 from proxy.shadow.circuit import Circuit
 from proxy.shadow.deadlines import find_engine_deadline
-
-_LARGEST_WRITE = 64 * 1024 * 1024
-"""Bytes of a body that are kept for the engine where the configuration has no limit; beyond, the upstream."""
 
 
 class EngineSide:
@@ -91,7 +89,7 @@ class EngineSide:
         if engine is None:
             return "no_schema"
         try:
-            request = await visit.complete(config.limits.body or _LARGEST_WRITE)
+            request = await visit.complete(config.limits.body or LARGEST_HELD)
         except Unsupported:
             return "unsupported"
         visit.ongoing = task = self._orders.begin(self._write(visit, request, engine))

@@ -23,10 +23,10 @@ from proxy.server.request_parser import Message, RequestParser
 
 Handle: TypeAlias = Callable[[ClientRequest], Awaitable[Reply]]
 
-_KEEP_ALIVE = 75.0
-"""Seconds that an idle client connection is kept: more than PostgREST's 30 and common ingresses' 60."""
-
 _BACKLOG = 1024
+
+_LOOKS = 4
+"""How often, within the time that a client may take nothing of its answer, connections are looked at."""
 
 
 class FrontDoor:
@@ -83,6 +83,9 @@ class FrontDoor:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._server is not None:
+            self._server.look_no_more()
+            self._server = None
 
 
 class _Server(web.Server):
@@ -94,6 +97,7 @@ class _Server(web.Server):
         self._emit = emit
         self._clients: set[_ClientConnection] = set()
         self._alone = asyncio.Event()
+        self._next_look: asyncio.TimerHandle | None = None
         self.leaving = False
 
     async def leave(self, farewell: float) -> None:
@@ -111,7 +115,12 @@ class _Server(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        self._clients.add(cast(_ClientConnection, handler))
+        client = cast(_ClientConnection, handler)
+        self._clients.add(client)
+        if len(self._clients) > self._limits.connections:
+            client.refuse(refusals.too_many_connections())
+        if self._next_look is None:
+            self._look_later()
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
@@ -122,25 +131,52 @@ class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _ClientConnection(self, self._limits, self._emit)
 
+    def look_no_more(self) -> None:
+        """Leave what is still open to the end of the process."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._next_look = loop.call_later(self._limits.answer_timeout / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        for client in tuple(self._clients):
+            client.look()
+        if self._clients:
+            self._look_later()
+
 
 class _ClientConnection(web.RequestHandler):
-    """One client's connection."""
+    """One client's connection, which does not wait for that client for ever.
+
+    aiohttp ends a connection that has been without a request for too long, but in the order of things: what
+    the client does not take of its last answer is waited for, and so is the end of a head.
+    """
 
     def __init__(self, server: _Server, limits: Limits, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(
             server,
             loop=loop,
-            keepalive_timeout=_KEEP_ALIVE,
+            keepalive_timeout=limits.idle_timeout,
             access_log=cast(Any, None),
             max_line_size=limits.line,
             max_field_size=limits.headers,
             max_headers=limits.header_count,
             auto_decompress=False,
         )
-        self._parser = cast(Any, RequestParser(self, loop, limits))
+        self._requests = RequestParser(self, loop, limits)
+        self._parser = cast(Any, self._requests)
         self._server = server
+        self._limits = limits
         self._tell = emit
+        self._socket: asyncio.Transport | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_number = 0
+        self._not_taken = 0
+        self._looks = 0
 
     @property
     def leaving(self) -> bool:
@@ -152,6 +188,50 @@ class _ClientConnection(web.RequestHandler):
         request = cast(ClientRequest | None, self._current_request)
         if request is not None:
             request.reply.keep_alive = False
+
+    def refuse(self, refusal: refusals.Refusal) -> None:
+        """Answer what has come so far, then ``refusal``, and close."""
+        self._messages.append(cast(Any, self._requests.refuse(refusal)))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def look(self) -> None:
+        """Break the connection off if its client has taken nothing of what was sent for too long."""
+        assert self._socket is not None
+        size = self._socket.get_write_buffer_size()
+        self._looks = self._looks + 1 if size and size == self._not_taken else 0
+        self._not_taken = size
+        if self._looks >= _LOOKS:
+            self._socket.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Kept apart: aiohttp forgets a transport that it has closed, though bytes still wait there.
+        # Not every event loop's transports are subclasses of asyncio's.
+        self._socket = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None and self._head_number != self._request_count:
+            self._forget_head()
+        if not self._requests.within_head:
+            self._forget_head()
+        elif self._head_timer is None:
+            self._head_number = self._request_count
+            self._head_timer = self._loop.call_later(self._limits.head_timeout, self._end_head)
+
+    def _end_head(self) -> None:
+        self._head_timer = None
+        self.refuse(refusals.head_timeout())
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def handle_error(
         self,

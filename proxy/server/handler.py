@@ -36,6 +36,7 @@ from proxy.server.engine_side import EngineSide, describe_crash
 from proxy.server.heads import RequestHead
 from proxy.server.parts import Rehearses, SendsRequests, TakesOffers
 from proxy.server.rehearsal import Rehearsal
+from proxy.server.request_body import LARGEST_HELD
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.visit import Visit
 from proxy.server.writes import Touched, Write, Writes, find_names
@@ -137,8 +138,12 @@ class Handler:
         visit = Visit(client, head, snapshot, request, decision, started, skip=decision.skip)
         if visit.writes:
             visit.write = self._writes.begin(self._find_names(visit))
-        client.body.limit(snapshot.config.limits.body)
+        client.body.limit(self._find_largest(snapshot), snapshot.config.limits.body_timeout)
         return visit
+
+    def _find_largest(self, snapshot: Snapshot) -> int | None:
+        """How large a body may be: where the engine stands alone, it is held in memory."""
+        return snapshot.config.limits.body or (LARGEST_HELD if self._upstream is None else None)
 
     def _find_names(self, visit: Visit) -> Touched:
         try:
@@ -148,7 +153,7 @@ class Handler:
             return None
 
     async def _answer(self, visit: Visit) -> None:
-        limit = visit.snapshot.config.limits.body
+        limit = self._find_largest(visit.snapshot)
         try:
             if visit.head.method == "CONNECT":
                 raise refusals.unsupported_method("CONNECT")

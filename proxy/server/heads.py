@@ -21,7 +21,11 @@ whoever asks for them (section 11.7), and a gateway does not.
 """
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect", b"host"})
-_SPECIAL = HOP_BY_HOP | _FRAMING
+_DISGUISED = frozenset({b"content_length", b"transfer_encoding"})
+"""What servers that take underscores for hyphens, as CGI's heirs do, would take for the framing."""
+FRAMING = HOP_BY_HOP | _DISGUISED | {b"content-length", b"transfer-encoding"}
+"""Fields that say where a message ends and what becomes of the connection."""
+_SPECIAL = HOP_BY_HOP | _FRAMING | _DISGUISED
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([^\x00-\x20\x7f]+) HTTP/([0-9])\.([0-9])")
@@ -212,6 +216,8 @@ def _sort_out(section: bytes) -> Fields:
                 if length is not None:
                     raise BadMessage("more than one Content-Length")
                 length = int(value)
+            elif key in _DISGUISED:
+                raise BadMessage("a header that may be taken for the framing")
             elif key == b"host":
                 hosts += 1
             else:

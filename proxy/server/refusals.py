@@ -37,6 +37,16 @@ def unsupported_method(method: str) -> ApiError:
     return ApiError(405, "PGRST117", f"Unsupported HTTP method: {method}")
 
 
+def head_timeout() -> Refusal:
+    """The client began a head and does not come to its end (RFC 9110, section 15.5.9)."""
+    return _own(408, "Request head not received in time")
+
+
+def too_many_connections() -> Refusal:
+    """More clients are connected than the configuration allows."""
+    return _own(503, "Too many connections")
+
+
 def client_timeout() -> Refusal:
     """The client began a body and does not go on with it (RFC 9110, section 15.5.9)."""
     return _own(408, "Request body not received in time")

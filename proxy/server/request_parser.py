@@ -60,13 +60,24 @@ class RequestParser:
             if message is None:
                 self._pending = data
                 break
-            self._waiting += 1
             if isinstance(message, refusals.Refusal):
-                self._refused = True
-                messages.append((message, EMPTY_PAYLOAD))
+                messages.append(self.refuse(message))
                 break
+            self._waiting += 1
             messages.append((message, self._expect_body(message)))
         return messages, False, b""
+
+    @property
+    def within_head(self) -> bool:
+        """Whether a head has begun and is not complete."""
+        return bool(self._pending) and self._body is None and self._waiting < _MOST_WAITING
+
+    def refuse(self, refusal: refusals.Refusal) -> tuple[Message, StreamReader]:
+        """Read nothing more of the connection; what is to be said instead."""
+        self._refused = True
+        self._pending = b""
+        self._waiting += 1
+        return refusal, EMPTY_PAYLOAD
 
     def message_consumed(self) -> None:
         """One of the requests handed out is being answered."""

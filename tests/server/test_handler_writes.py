@@ -115,7 +115,7 @@ async def test_a_body_that_is_too_large_to_keep_goes_to_the_upstream_before_anyt
     async with scripted_upstream() as upstream:
         config = write_config(upstream.port)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("proxy.server.engine_side._LARGEST_WRITE", 10)
+            patch.setattr("proxy.server.engine_side.LARGEST_HELD", 10)
             async with front_door(config, ask_engine=engine, engine=ENGINE) as stack:
                 head = b"POST /lone HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size
                 assert (await ask(stack, head + b"x" * size)).body == b"ok"
