@@ -41,21 +41,28 @@ class EngineSide:
         """The answer to what changes nothing, or why the upstream has to give it."""
         if visit.snapshot.engine is None:
             return "no_schema"
-        if self._circuit.opened_at is not None:
-            goes, circuit = self._circuit.ask(self._clock())
-            if not goes:
-                return "circuit"
-            self._turn(circuit)
+        if not self._may_ask():
+            return "circuit"
         outcome = await self._try_read(visit)
-        if isinstance(outcome, Answer):
-            self._turn(self._circuit.succeed())
-        elif outcome != "unsupported":
-            self._turn(self._circuit.fail(self._clock()))
+        if outcome != "unsupported":
+            self._note(well=isinstance(outcome, Answer))
         return outcome
 
     def close_circuit(self) -> None:
         """Ask the engine again at once: somebody says that it is sound."""
         self._turn(Circuit())
+
+    def _may_ask(self) -> bool:
+        """Whether the engine is to be asked now, by the circuit breaker."""
+        if self._circuit.opened_at is None:
+            return True
+        goes, circuit = self._circuit.ask(self._clock())
+        self._turn(circuit)
+        return goes
+
+    def _note(self, *, well: bool) -> None:
+        """Tell the circuit breaker how the engine did."""
+        self._turn(self._circuit.succeed() if well else self._circuit.fail(self._clock()))
 
     def _turn(self, circuit: Circuit) -> None:
         was_open = self._circuit.opened_at is not None
@@ -88,6 +95,8 @@ class EngineSide:
         config, engine = visit.snapshot.config, visit.snapshot.engine
         if engine is None:
             return "no_schema"
+        if not self._may_ask():
+            return "circuit"
         try:
             request = await visit.complete(config.limits.body or LARGEST_HELD)
         except Unsupported:
@@ -100,7 +109,9 @@ class EngineSide:
         seconds = None if upstream is None else upstream.timeout
         try:
             async with asyncio.timeout(seconds):
-                return await self._ask(request, visit.snapshot)
+                answer = await self._ask(request, visit.snapshot)
+            self._note(well=True)
+            return answer
         except Unsupported:
             return "unsupported"
         except TimeoutError:
@@ -117,6 +128,7 @@ class EngineSide:
             # A fault of ours, of which nobody knows whether it came before the end of the transaction.
             self._tell(describe_crash("engine", error))
             trouble = self._lose(visit, OutcomeUnknown())
+        self._note(well=False)
         return answer_trouble(trouble, visit.request, engine.options)
 
     async def answer_alone(self, visit: Visit) -> Answer:

@@ -82,7 +82,7 @@ class Guarding:
     def listen(self, event: Event) -> None:
         """Take note of what ``event`` says of the engine."""
         config = self._state.current.config
-        sign = read_sign(event, config.guard)
+        sign = read_sign(event, config.guard, alone=config.upstream is None)
         if sign is None or sign[0] in self._holds:
             return
         trip = self._guard.note(*sign, self._clock(), config.guard)

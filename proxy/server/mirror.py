@@ -52,8 +52,8 @@ Check: TypeAlias = Callable[[str, Request, Pair, Snapshot], Awaitable[None]]
 class Admits(Protocol):
     """The throttle as the mirror needs it; see ``proxy.server.throttle``."""
 
-    def admit(self, seconds: float, limits: ShadowConfig) -> ShedReason | None:
-        """Why a read is not to be mirrored for which the upstream took ``seconds``; None if it is."""
+    def admit(self, served_by: Side, seconds: float, limits: ShadowConfig) -> ShedReason | None:
+        """Why a read is not to be mirrored that ``served_by`` has answered in ``seconds``; None if it is."""
 
     def spend(self, seconds: float) -> None:
         """So much database time was taken."""
@@ -159,7 +159,8 @@ class Mirror:
         """Queue an answered read for comparison, or shed it. Never waits and never raises."""
         size = exchange.size
         limits = snapshot.config.shadow
-        reason = "shutdown" if self._closed else self._throttle.admit(exchange.seconds, limits)
+        served_by, seconds = decision.serve, exchange.seconds
+        reason = "shutdown" if self._closed else self._throttle.admit(served_by, seconds, limits)
         if reason is not None:
             self._shed(decision.table, reason)
         elif self.entries >= limits.queue:
@@ -170,7 +171,7 @@ class Mirror:
             self._held += size
             now = self._clock()
             self._waiting_since.append(now)
-            job = Job(decision.table, exchange, snapshot, now, decision.mode, decision.serve)
+            job = Job(decision.table, exchange, snapshot, now, decision.mode, served_by)
             self._queue.put_nowait(job)
 
     async def close(self, grace: float = 1.0) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from proxy.config import ShadowConfig
 from proxy.events import ShedReason
+from proxy.shadow.policy import Side
 from proxy.shadow.throttle import Breaker, Budget, judge_breaker, observe, refill, spend
 
 
@@ -17,20 +18,21 @@ class Throttle:
         self._clock = clock
         self._waiting = waiting
         self._budget = Budget(since=clock())
-        self._breaker = Breaker()
+        # What is usual for one side says nothing of the other.
+        self._breakers: dict[Side, Breaker] = {"upstream": Breaker(), "engine": Breaker()}
         self.paused = False
 
     @property
     def stopped(self) -> bool:
-        """Whether the breaker is open."""
-        return self._breaker.opened is not None
+        """Whether a breaker is open: clients feel it, whichever side answers them."""
+        return any(breaker.opened is not None for breaker in self._breakers.values())
 
-    def admit(self, seconds: float, limits: ShadowConfig) -> ShedReason | None:
-        """Why a read is not to be mirrored for which the upstream took ``seconds``; None if it is."""
-        now = self._clock()
-        self._breaker = judge_breaker(
-            observe(self._breaker, now, seconds), now, self._waiting(), limits.breaker
-        )
+    def admit(self, served_by: Side, seconds: float, limits: ShadowConfig) -> ShedReason | None:
+        """Why a read is not to be mirrored that ``served_by`` has answered in ``seconds``; None if it is."""
+        now, waiting = self._clock(), self._waiting()
+        self._breakers[served_by] = observe(self._breakers[served_by], now, seconds)
+        for side, breaker in self._breakers.items():
+            self._breakers[side] = judge_breaker(breaker, now, waiting, limits.breaker)
         if self.paused:
             return "paused"
         if self.stopped:

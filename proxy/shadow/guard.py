@@ -6,11 +6,12 @@ state, and whoever asks it decides what follows.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from proxy.config import GuardConfig
-from proxy.events import Event, FellBack, Judged, Served, TripReason
+from proxy.events import Event, FellBack, Judged, OutcomeLost, Served, Side, TripReason
 from proxy.shadow.words import count_of, fraction, period
 
 Sign: TypeAlias = Literal["answered", "slow", "failed", "mismatch"]
@@ -21,6 +22,13 @@ ON_STAGE = frozenset({"canary", "engine"})
 
 TROUBLES = frozenset({"failed", "timeout", "circuit"})
 """Why the upstream answered instead, where that was the engine's fault; what it does not do is none."""
+
+FAILED_CODES: Mapping[Side, frozenset[int]] = {
+    "engine": frozenset({503, 504}),
+    "proxy": frozenset({500, 503, 504}),
+    "upstream": frozenset(),
+}
+"""By which codes a client is told that the engine, or the proxy around it, failed; 500 may be SQL's own."""
 
 _SLOTS = 60
 """Into how many parts the window is divided; it slides by one of them at a time."""
@@ -45,12 +53,23 @@ class Hold:
     words: str
 
 
-def read_sign(event: Event, limits: GuardConfig) -> tuple[str, Sign] | None:
-    """What ``event`` says of the engine where it answers clients: which table, and how it did."""
+def read_sign(event: Event, limits: GuardConfig, *, alone: bool = False) -> tuple[str, Sign] | None:
+    """What ``event`` says of the engine where it answers clients: which table, and how it did.
+
+    A read that fails is answered by the upstream, a write is not; ``alone``, without an upstream, a read is
+    not either: what the client is told is then all there is to see.
+    """
     match event:
-        case Served(read=True, answered_by="engine") if event.mode in ON_STAGE:
-            return event.table, "slow" if event.seconds > limits.slow else "answered"
+        case Served(answered_by="engine" | "proxy") if event.mode in ON_STAGE:
+            if (alone or not event.read) and event.code in FAILED_CODES[event.answered_by]:
+                return event.table, "failed"
+            if event.answered_by == "proxy":
+                return None
+            slow = event.read and event.seconds > limits.slow
+            return event.table, "slow" if slow else "answered"
         case FellBack() if event.reason in TROUBLES:
+            return event.table, "failed"
+        case OutcomeLost(side="engine"):
             return event.table, "failed"
         case Judged(verdict="mismatch") if event.mode in ON_STAGE:
             return event.table, "mismatch"
@@ -106,7 +125,7 @@ def _find_trip(table: str, counts: dict[Sign, int], limits: GuardConfig) -> Trip
     if mismatches > limits.max_mismatches:
         words = count_of(mismatches, "proven mismatch", "proven mismatches")
         return Trip(table, "mismatches", f"{words} {within}")
-    of = f"of {count_of(asked, 'read')} {within}, over the limit"
+    of = f"of {count_of(asked, 'request')} {within}, over the limit"
     if failed >= limits.min_errors and failed > limits.max_error_rate * asked:
         words = f"{count_of(failed, 'engine error')} {of} {fraction(limits.max_error_rate)}"
         return Trip(table, "errors", words)

@@ -48,7 +48,7 @@ def spend(budget: Budget, seconds: float) -> Budget:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """How the upstream's latency and the waiting for connections have been.
+    """How one side's latency and the waiting for connections have been.
 
     ``opened`` is when mirroring was stopped; None while it goes on. ``waiting`` is since when somebody waits.
     """
@@ -62,7 +62,7 @@ class Breaker:
 
 
 def observe(breaker: Breaker, now: float, seconds: float) -> Breaker:
-    """The breaker after the upstream took ``seconds`` for an answer.
+    """The breaker after its side took ``seconds`` for an answer.
 
     While it is open, what is usual is not learnt anew from what is not.
     """

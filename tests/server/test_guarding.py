@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from proxy.config import Config, GuardConfig, UpstreamConfig
 from proxy.errors import ApiError, EngineDown
-from proxy.events import Event, FellBack, GuardAlarmed, Held, Judged, Rearmed, Served
+from proxy.events import Event, FellBack, GuardAlarmed, Held, Judged, OutcomeLost, Rearmed, Served
 from proxy.server.guarding import Guarding
 from proxy.server.state import Snapshot, State
 from proxy.shadow.guard import Hold
@@ -128,6 +128,58 @@ async def test_without_an_upstream_the_guard_alarms_and_holds_nothing() -> None:
     assert replica.holds == set()
     assert "storage" not in replica.state.current.holds
     assert replica.events[-1] == GuardAlarmed("storage", "mismatches", WORDS)
+
+
+WRITE = Served("storage", "POST", "engine", False, "engine", 503, 0.1, 0.0)
+READ = replace(WRITE, method="GET", read=True)
+
+
+@pytest.mark.parametrize("event", [WRITE, replace(WRITE, code=504), OutcomeLost("storage", "engine")])
+async def test_writes_that_the_engine_fails_to_do_count_though_nobody_stands_in(event: Event) -> None:
+    replica = await started()
+    for _ in range(4):
+        replica.emit(event)
+    assert replica.holds == set()
+    replica.emit(event)
+    assert replica.holds == {"storage"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        # What the engine tells of SQL's errors is an answer, and a large write takes its time.
+        replace(WRITE, code=500),
+        replace(WRITE, code=201, seconds=9.0),
+        replace(WRITE, mode="rehearse", answered_by="upstream"),
+        OutcomeLost("storage", "upstream"),
+        # An upstream that cannot be reached is not the engine's fault.
+        replace(READ, answered_by="proxy", code=503),
+        READ,
+    ],
+)
+async def test_other_writes_and_answers_hold_nothing(event: Event) -> None:
+    replica = await started()
+    for _ in range(100):
+        replica.emit(event)
+    assert replica.holds == set()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        READ,
+        WRITE,
+        replace(READ, answered_by="proxy", code=500),
+        replace(READ, code=200, seconds=9.0),
+    ],
+)
+async def test_without_an_upstream_errors_and_slow_answers_raise_the_alarm(event: Event) -> None:
+    replica = Replica(config=Config())
+    for _ in range(5):
+        replica.emit(event)
+    alarms = [one for one in replica.events if isinstance(one, GuardAlarmed)]
+    assert [one.table for one in alarms] == ["storage"]
+    assert replica.holds == set()
 
 
 async def test_a_hold_outlives_the_process() -> None:

@@ -13,7 +13,7 @@ from proxy.config import Config, EngineConfig, Limits, Rule, WriteMode
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.schema import Schema
 from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unsupported
-from proxy.events import Crashed, FellBack, OutcomeLost, Served, Skipped
+from proxy.events import CircuitChanged, Crashed, FellBack, OutcomeLost, Served, Skipped
 from proxy.messages import Answer, Request
 from proxy.server.state import Snapshot
 from proxy.shadow.policy import Hazards
@@ -328,3 +328,23 @@ async def test_a_write_on_a_kept_connection_that_the_upstream_closes_is_not_sent
         assert (await ask(stack)).body == b"ok"
         assert (await ask(stack)).status == 502
         assert (len(seen), upstream.connections) == (2, 1)
+
+
+async def test_a_broken_engine_costs_no_further_writes_and_gets_them_back_when_it_is_sound() -> None:
+    engine, now = Engine(DOWN), [0.0]
+    async with (
+        scripted_upstream() as upstream,
+        front_door(
+            write_config(upstream.port), ask_engine=engine, engine=ENGINE, names=SAFE, clock=lambda: now[0]
+        ) as stack,
+    ):
+        for _ in range(5):
+            assert (await ask(stack)).status == 503
+        for _ in range(5):
+            assert (await ask(stack)).body == b"ok"
+        assert engine.asked == 5
+        assert stack.found(FellBack) == [FellBack("lone", "circuit")] * 5
+        engine.trouble, now[0] = None, 1.0
+        assert (await ask(stack)).status == 201
+        assert len(engine.done) == 1
+        assert stack.found(CircuitChanged) == [CircuitChanged(True), CircuitChanged(False)]

@@ -32,7 +32,7 @@ from proxy.server.mirror import Check, Mirror, Prove, check_nothing, describe
 from proxy.server.proof import Proof
 from proxy.server.state import Snapshot
 from proxy.shadow.compare import Comparison, compare
-from proxy.shadow.policy import Decision, Names
+from proxy.shadow.policy import Decision, Names, Side
 from tests.server.virtual_time import now, run
 
 ROWS = Answer(200, ((b"Content-Type", b"application/json"),), b'[{"id":1}]')
@@ -166,7 +166,7 @@ class Gatekeeper:
     reason: ShedReason | None = None
     spent: float = 0.0
 
-    def admit(self, seconds: float, limits: ShadowConfig) -> ShedReason | None:
+    def admit(self, served_by: Side, seconds: float, limits: ShadowConfig) -> ShedReason | None:
         return self.reason
 
     def spend(self, seconds: float) -> None:

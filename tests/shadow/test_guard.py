@@ -28,7 +28,7 @@ def test_a_broken_engine_is_held_at_the_fifth_error() -> None:
     guard = Guard()
     assert note(guard, "failed", 4) == []
     assert note(guard, "failed", 1) == [
-        Trip("storage", "errors", "5 engine errors of 5 reads within 1 min, over the limit 0.01")
+        Trip("storage", "errors", "5 engine errors of 5 requests within 1 min, over the limit 0.01")
     ]
 
 
@@ -44,7 +44,11 @@ def test_slow_answers_count_by_a_limit_of_their_own() -> None:
     assert note(guard, "answered", 96) == []
     assert note(guard, "slow", 5) == []
     assert note(guard, "slow", 1) == [
-        Trip("storage", "latency", "6 answers slower than 1 s of 102 reads within 1 min, over the limit 0.05")
+        Trip(
+            "storage",
+            "latency",
+            "6 answers slower than 1 s of 102 requests within 1 min, over the limit 0.05",
+        )
     ]
 
 
