@@ -54,6 +54,7 @@ from proxy.opinions import make_opinions, roll
 from proxy.server.front import FrontDoor
 from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler
+from proxy.server.in_force import InForce, UpstreamInForce
 from proxy.server.listening import Sockets, find_port
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
@@ -168,7 +169,6 @@ class Proxy:
     async def open(self) -> None:
         """Listen on both ports. The schema cache is loaded behind open doors. Raises OSError."""
         config = self._config
-        alone = config.upstream is None
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
@@ -179,12 +179,10 @@ class Proxy:
             loading(serving, mirroring, rehearsing),
             self.emit,
             clock=time.monotonic,
-            forgetful=alone,
             load_reach=reaching(serving, self.emit),
         )
-        upstream = None if config.upstream is None else Upstream(config.upstream, time.monotonic)
-        if upstream is not None:
-            self._stack.push_async_callback(upstream.close)
+        upstream = InForce(self.state, lambda config: Upstream(config, time.monotonic))
+        self._stack.push_async_callback(upstream.close)
         writes = Writes(time.monotonic)
         throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
         opinions = make_opinions(
@@ -217,8 +215,8 @@ class Proxy:
         self._stack.callback(self._recorder.close)
         self._handler = handler = Handler(
             self.state,
-            upstream,
-            asking(serving, alone=alone, answer=self._engine),
+            UpstreamInForce(upstream),
+            asking(serving, serves=True, answer=self._engine),
             offers,
             rehearsals,
             writes,

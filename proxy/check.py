@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Connection
 
 from proxy.config import Config
 from proxy.config.names import check_names
@@ -15,11 +17,19 @@ from proxy.database.connection import Database
 from proxy.database.reach import load_reach
 from proxy.errors import ApiError, EngineDown, UnderstudyError
 from proxy.ledger.database import LedgerDatabase, LedgerMissing
-from proxy.ledger.read import list_evidence
+from proxy.ledger.read import count_open, list_epochs, list_evidence, list_traffic, sum_evidence
 from proxy.operate.admission import is_loopback
 from proxy.operate.health import can_connect
 from proxy.server.schema_cache import make_names
 from proxy.shadow.policy import Names, TableModes, list_modes
+
+LOSSES = (
+    "verification: nothing is mirrored, verified or rehearsed, and no mismatch can be found any more",
+    "fallback: what the engine does not do is answered 501, and its trouble is told to clients",
+    "the guard: it alarms only, since there is nothing to put a table back to",
+    "readiness, promote and rollback: nothing is left to decide, until an upstream is put back",
+)
+"""What an operator gives up who takes the upstream out."""
 
 _DEADLOCK_TIMEOUT = "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
 
@@ -70,6 +80,9 @@ def _check_ledger(config: Config, console: Console) -> bool:
     try:
         shapes = len(database.read(list_evidence))
         console.print(f"ledger: reached, with evidence of {shapes} shapes")
+        if config.upstream is None:
+            for line in database.read(_list_debts):
+                console.print(f"  {line}", markup=False)
     except LedgerMissing as missing:
         console.print(f"ledger: {missing}; it is made at the start")
     except UnderstudyError as error:
@@ -92,9 +105,37 @@ def _check_admin(config: Config, console: Console) -> None:
     console.print(f"admin port: {words}")
 
 
+def _list_debts(connection: Connection) -> list[str]:
+    """What is known of tables that the upstream still made good for, in the words of ``LOSSES``."""
+    newest = {epoch.table: epoch.conditions.epoch for epoch in list_epochs(connection)}
+    unsupported = {
+        one.table: one.evidence.verdicts["unsupported"]
+        for one in sum_evidence(connection)
+        if one.epoch == newest.get(one.table)
+    }
+    fallbacks: Counter[str] = Counter()
+    for one in list_traffic(connection):
+        if one.kind == "fell_back":
+            fallbacks[one.table] += one.count
+    mismatches = count_open(connection)
+    told = (
+        (mismatches, "kinds of mismatch are open: from now on the engine's answer is the only one"),
+        (unsupported, "reads were of a kind that the engine does not do: they end with 501"),
+        (fallbacks, "reads fell back on the upstream: they end with the engine's trouble"),
+    )
+    return [
+        f"{table}: {count} {words}"
+        for counts, words in told
+        for table, count in sorted(counts.items())
+        if count
+    ]
+
+
 async def _check_upstream(config: Config, console: Console) -> bool:
     if config.upstream is None:
-        console.print("upstream: none; the engine answers everything, and nothing verifies it")
+        console.print("upstream: none; the engine answers everything. What is lost with it:")
+        for line in LOSSES:
+            console.print(f"  {line}", markup=False)
         return True
     reached = await can_connect(config.upstream.url, config.upstream.connect_timeout)
     console.print(f"upstream: {'reached' if reached else 'NOT reached'}")

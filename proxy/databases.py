@@ -25,15 +25,17 @@ AnswerRequest: TypeAlias = Callable[..., Awaitable[Answer]]
 
 
 def asking(
-    database: Database, *, alone: bool = False, rehearse: bool = False, answer: AnswerRequest = answer
+    database: Database, *, serves: bool = False, rehearse: bool = False, answer: AnswerRequest = answer
 ) -> AskEngine:
-    """The engine on ``database``. ``alone``: nobody stands behind it, so trouble becomes an answer.
+    """The engine on ``database``.
 
-    ``rehearse``: whatever is asked for is undone, within the limits of the configuration.
+    ``serves``: its answers are for clients. While there is no upstream nobody stands behind it then, and
+    trouble becomes an answer. ``rehearse``: whatever is asked for is undone, within the limits of the
+    configuration.
     """
 
     async def ask(request: Request, snapshot: Snapshot) -> Answer:
-        if alone:
+        if serves and snapshot.config.upstream is None:
             return await answer_alone(request, snapshot.config.engine, snapshot.engine, database)
         assert snapshot.engine is not None
         limits = snapshot.config.rehearsal

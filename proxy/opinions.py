@@ -12,9 +12,10 @@ from proxy.messages import Request
 from proxy.server.again import UpstreamAgain
 from proxy.server.both_sides import BothSides
 from proxy.server.comparing import Comparer, Pair
-from proxy.server.mirror import Mirror, ask_nobody
+from proxy.server.in_force import AgainInForce, InForce
+from proxy.server.mirror import Mirror
 from proxy.server.probe import Probe
-from proxy.server.proof import AT_ONCE, REST, AskUpstream, Prover
+from proxy.server.proof import AT_ONCE, REST, Prover
 from proxy.server.selftest import SelfTest
 from proxy.server.shrinking import Shrinker
 from proxy.server.state import AskEngine, Snapshot, State
@@ -49,11 +50,9 @@ def make_opinions(
     """The mirror of one running proxy. ``ask_engine`` asks ``database``; ``stack`` closes what is made."""
     comparer = Comparer()
     stack.callback(comparer.close)
-    ask_upstream: AskUpstream = ask_nobody
-    if config.upstream is not None:
-        again = UpstreamAgain(config.upstream, time.monotonic, connections=AT_ONCE)
-        stack.push_async_callback(again.close)
-        ask_upstream = again.ask
+    again = InForce(state, lambda config: UpstreamAgain(config, time.monotonic, connections=AT_ONCE))
+    stack.push_async_callback(again.close)
+    ask_upstream = AgainInForce(state, again).ask
 
     def make_prover(rest: float) -> Prover:
         return Prover(

@@ -97,7 +97,6 @@ class Standalone:
             self._database.load_schema,
             self.emit,
             clock=time.monotonic,
-            forgetful=True,
             prepare=self._prepare,
         )
         self.listener = Listener(

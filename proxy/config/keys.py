@@ -122,27 +122,25 @@ SECTIONS = (
     Section(
         "upstream",
         "The real PostgREST. Leave the section out when it is gone: the engine then serves alone, and the "
-        "default of `reads` and `writes` is `engine`.",
+        "default of `reads` and `writes` is `engine`. It may go, change and come back while the proxy runs; "
+        "a file without it is refused as long as the engine has no schema cache.",
         (
             Key(
                 "url",
                 UPSTREAM_URL,
                 "Where PostgREST listens. A path is put before that of every request.",
-                restart=True,
             ),
             Key(
                 "connect_timeout",
                 DURATION,
                 "How long a connection may take to be made; then 503.",
-                restart=True,
             ),
-            Key("timeout", DURATION, "How long the upstream may be silent; then 504.", restart=True),
-            Key("connections", integer(1, 65536), "The most connections to the upstream.", restart=True),
+            Key("timeout", DURATION, "How long the upstream may be silent; then 504."),
+            Key("connections", integer(1, 65536), "The most connections to the upstream."),
             Key(
                 "idle_timeout",
                 DURATION,
                 "When an unused connection is closed. Keep it shorter than PostgREST's own 30 s.",
-                restart=True,
             ),
         ),
         UpstreamConfig,

@@ -3,6 +3,7 @@
 front, request_parser, client, request_body   a client's request in, its reply out, byte for byte
 heads, bodies, refusals, dates                HTTP/1.1 as values
 upstream, connection                          requests to the upstream
+in_force                                      which upstream that is, while it changes, goes and comes back
 handler, visit, parts                         one request: which side answers, what is counted
 engine_side, orders                           the engine on stage, and what its trouble means
 mirror, comparing                             the bounded queue of mirrored reads, and what is made of them

@@ -25,6 +25,11 @@ class UpstreamAgain:
     def __init__(self, config: UpstreamConfig, clock: Clock, *, connections: int) -> None:
         self._upstream = Upstream(_with_connections(config, connections), clock)
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open or being opened."""
+        return self._upstream.connections
+
     async def ask(self, request: Request, room: int) -> Answer:
         """The upstream's whole answer. Raises UpstreamError, also where it has more than ``room`` bytes."""
         try:

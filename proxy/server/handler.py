@@ -67,13 +67,13 @@ class Handler:
     """Called with each request that the front door has read; returns when its reply is written.
 
     ``clock`` gives seconds that only grow, ``roll`` a number in [0, 100) that settles sampling.
-    Without an ``upstream`` the engine answers everything.
+    While there is no upstream, by the configuration at its beginning, the engine answers a request.
     """
 
     def __init__(
         self,
         state: State,
-        upstream: SendsRequests | None,
+        upstream: SendsRequests,
         ask_engine: AskEngine,
         mirror: TakesOffers,
         rehearsals: Rehearses,
@@ -159,14 +159,14 @@ class Handler:
                 raise refusals.unsupported_method("CONNECT")
             if limit is not None and (visit.head.fields.length or 0) > limit:
                 raise refusals.body_too_large(limit)
-            if self._upstream is None:
+            if visit.snapshot.config.upstream is None:
                 visit.skip = visit.skip or "mode"
                 visit.engine_started = self._clock()
                 await self._say_engine(visit, await self._engine.answer_alone(visit))
             elif visit.decision.serve == "upstream" or not await self._serve_engine(visit):
                 if visit.decision.rehearse:
                     await self._rehearse(visit)
-                await self._serve_upstream(visit, self._upstream)
+                await self._serve_upstream(visit)
         except ApiError as refusal:
             await self._say(visit, refusal)
         except ClientGone:
@@ -193,13 +193,13 @@ class Handler:
         else:
             visit.unrehearsed = outcome
 
-    async def _serve_upstream(self, visit: Visit, upstream: SendsRequests) -> None:
+    async def _serve_upstream(self, visit: Visit) -> None:
         client = visit.client
         if visit.skip is None and visit.head.has_body:
             client.body.keep(visit.room)
         visit.upstream_started = self._clock()
         try:
-            answer = await self._send(visit, upstream)
+            answer = await self._send(visit)
         except UpstreamError as error:
             visit.upstream_finished = self._clock()
             visit.skip = visit.skip or "upstream_error"
@@ -213,15 +213,15 @@ class Handler:
             visit.upstream_finished = answer.finished_at if answer.complete else self._clock()
             answer.close()
 
-    async def _send(self, visit: Visit, upstream: SendsRequests) -> UpstreamAnswer:
+    async def _send(self, visit: Visit) -> UpstreamAnswer:
         """Ask the upstream; after the engine has taken its time, within what is left of the client's."""
         client = visit.client
         if visit.skip != "fell_back":
-            return await upstream.send(visit.head, client.body, client.reply.interim)
+            return await self._upstream.send(visit.head, client.body, client.reply.interim)
         seconds = find_upstream_deadline(visit.snapshot.config, self._clock() - visit.started)
         try:
             async with asyncio.timeout(seconds):
-                return await upstream.send(visit.head, client.body, client.reply.interim)
+                return await self._upstream.send(visit.head, client.body, client.reply.interim)
         except TimeoutError as error:
             raise UpstreamTimeout("no answer in what was left of the client's time") from error
 

@@ -127,10 +127,14 @@ class Reload:
     def _accept(self, file: ConfigFile, who: str, why: str) -> None:
         """Swap the snapshot. Raises ``ConfigError`` for names that the schema cache does not have.
 
-        While there is no schema cache, names are taken on trust, and checked once there is one.
+        While there is no schema cache, names are taken on trust, and checked once there is one; and the
+        upstream has to stay until then, since nobody else could answer.
         """
         snapshot = self._state.current
         names = snapshot.names
+        if snapshot.engine is None and snapshot.config.upstream is not None and file.config.upstream is None:
+            place = file.place("upstream")
+            raise ConfigError([place.problem("none", "an upstream, until the engine has a schema cache")])
         if snapshot.engine is not None:
             problems = check_names(file, names.relations, names.functions.keys(), names.columns)
             if problems:

@@ -41,7 +41,7 @@ class SchemaCache:
     """Keeps the schema cache of ``state``.
 
     With an upstream a cache that cannot be read anew stays in use: at worst the engine disagrees and is
-    found out. ``forgetful`` drops it, as PostgREST does: then every request is told that there is none.
+    found out. Without one it is dropped, as PostgREST does: every request is told that there is none.
     ``prepare`` is done before each load, and part of it. ``load_reach`` is asked after it.
     """
 
@@ -52,7 +52,6 @@ class SchemaCache:
         emit: Emit,
         *,
         clock: Callable[[], float],
-        forgetful: bool = False,
         prepare: Callable[[], Awaitable[None]] = _nothing,
         load_reach: LoadReach = _know_nothing,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -61,7 +60,6 @@ class SchemaCache:
         self._load = load
         self._emit = emit
         self._clock = clock
-        self._forgetful = forgetful
         self._prepare = prepare
         self._load_reach = load_reach
         self._sleep = sleep
@@ -92,7 +90,7 @@ class SchemaCache:
         except Unrecoverable:
             raise
         except Exception as error:
-            if self._forgetful:
+            if self._state.current.config.upstream is None:
                 self._state.replace(replace(self._state.current, engine=None, names=Names()))
             self._emit(SchemaLoaded(False, problem=tell_failure(error)))
             return False

@@ -55,18 +55,11 @@ def test_a_change_that_is_taken_back_waits_no_more() -> None:
     assert merge_change(config, RUNNING) == (RUNNING, ())
 
 
-def test_an_upstream_that_goes_waits_with_the_rules() -> None:
-    wanted = Config(defaults=Rule("engine"), engine=EngineConfig(db_max_rows=5))
-    config, waiting = merge_change(RUNNING, wanted)
-    assert waiting == ("upstream", "defaults", "tables")
-    assert config == replace(RUNNING, engine=EngineConfig(db_max_rows=5))
-
-
-def test_an_upstream_that_comes_waits_with_the_rules() -> None:
-    alone = Config(defaults=Rule("engine"))
-    config, waiting = merge_change(alone, RUNNING)
-    assert waiting == ("upstream", "defaults", "tables")
-    assert config == alone
+def test_an_upstream_goes_changes_and_comes_back_at_once_with_the_rules() -> None:
+    alone = Config(defaults=Rule("engine", "engine"))
+    other = replace(RUNNING, upstream=UpstreamConfig("http://b:2", timeout=1))
+    for before, wanted in ((RUNNING, alone), (alone, RUNNING), (RUNNING, other)):
+        assert merge_change(before, wanted) == (wanted, ())
 
 
 def test_every_part_of_the_configuration_is_either_taken_or_named() -> None:

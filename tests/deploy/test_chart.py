@@ -177,7 +177,8 @@ class TestTheConfiguration:
         [
             ("config.tables", {"shelf": {"reads": "engine"}}, False),
             ("config.defaults.sample", 5, False),
-            ("config.upstream.timeout", "5s", True),
+            ("config.upstream.timeout", "5s", False),
+            ("config.upstream", None, False),
             ("config.engine", {"db-pool": 20}, True),
             ("postgrest.env", {"PGRST_DB_POOL": "20"}, True),
         ],

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import insert
 
 import proxy
 from proxy.cli import main
+from proxy.ledger.database import LedgerDatabase
+from proxy.ledger.tables import TRAFFIC
 from tests.e2e import programs
 from tests.e2e.programs import Program
 from tests.support.conformance import TAPES
@@ -157,6 +160,29 @@ class TestCheck:
         file.write_text(f"upstream: {{url: {NOWHERE}}}\n", encoding="utf-8")
         assert main(["check", "--config", str(file)]) == 1
         assert "upstream: NOT reached" in capsys.readouterr().out
+
+    def test_says_what_is_lost_without_an_upstream_and_what_it_still_made_good_for(
+        self, capsys: pytest.CaptureFixture[str], engine_environment: None, file: Path
+    ) -> None:
+        url = f"sqlite:///{file.parent}/kept.db"
+        file.write_text(f"ledger: {url}\n", encoding="utf-8")
+        counts = (
+            ("storage", "fell_back", "timeout"),
+            ("storage", "fell_back", "failed"),
+            ("lone", "reads", ""),
+        )
+        names = ("table_name", "kind", "reason", "count", "last_seen")
+        rows = [dict(zip(names, (*count, 2, 0.0), strict=True)) for count in counts]
+        ledger = LedgerDatabase(url, create=True)
+        ledger.write(lambda connection: connection.execute(insert(TRAFFIC), rows))
+        ledger.close()
+        assert main(["check", "--config", str(file)]) == 0
+        shown = capsys.readouterr().out
+        for lost in ("verification", "fallback", "the guard", "readiness"):
+            assert f"\n  {lost}" in shown
+        assert "\n  storage: 4 reads fell back on the upstream" in shown
+        assert "\n  lone" not in shown
+        assert re.search(r"storage +│ engine +│ engine", shown)
 
     def test_ends_with_1_when_the_database_cannot_be_reached(
         self, capsys: pytest.CaptureFixture[str], file: Path, upstream_url: str

@@ -19,6 +19,7 @@ from proxy.events import Event
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.front import FrontDoor
 from proxy.server.handler import Handler
+from proxy.server.in_force import InForce, UpstreamInForce
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.upstream import Upstream
@@ -201,7 +202,7 @@ class Stack:
 
     port: int
     state: State
-    upstream: Upstream | None
+    upstream: InForce[Upstream]
     mirror: KeepingMirror
     writes: Writes
     events: list[Event]
@@ -245,8 +246,8 @@ async def front_door(
 ) -> AsyncIterator[Stack]:
     """A front door, open on a free port; ``parts`` are given to ``Handler``."""
     loop = asyncio.get_running_loop()
-    upstream = None if config.upstream is None else Upstream(config.upstream, loop.time)
     state, mirror, writes = State(Snapshot(config, names, engine)), KeepingMirror(), Writes(loop.time)
+    upstream = InForce(state, lambda config: Upstream(config, loop.time))
     notices: set[asyncio.Task[None]] = set()
 
     async def notify() -> None:
@@ -263,7 +264,7 @@ async def front_door(
     stack = Stack(0, state, upstream, mirror, writes, [])
     given: dict[str, Any] = {
         "state": stack.state,
-        "upstream": upstream,
+        "upstream": UpstreamInForce(upstream),
         "ask_engine": ask_engine,
         "mirror": stack.mirror,
         "rehearsals": rehearsals,
@@ -283,8 +284,7 @@ async def front_door(
         await door.close()
         await handler.close()
         await rehearsals.close()
-        if upstream is not None:
-            await upstream.close()
+        await upstream.close()
         await asyncio.gather(*notices)
 
 

@@ -333,3 +333,32 @@ async def test_a_rollback_is_an_event_like_any_other_change(scene: Scene) -> Non
     await scene.pass_time(2)
     scene.content = FIRST
     assert await scene.pass_time(2) == [ACCEPTED, TO_SHADOW]
+
+
+ALONE = b"tables: {storage: {reads: engine, writes: engine}}\n"
+
+
+async def test_the_upstream_goes_and_comes_back_without_a_restart(scene: Scene) -> None:
+    scene.content = ALONE
+    events = await scene.pass_time(2)
+    assert events[0] == ACCEPTED
+    assert scene.state.current.config.upstream is None
+    scene.content = FIRST.replace(b"http://a", b"http://b")
+    assert (await scene.pass_time(2))[0] == ACCEPTED
+    upstream = scene.state.current.config.upstream
+    assert upstream is not None
+    assert upstream.url == "http://b"
+    assert scene.reads == "shadow"
+
+
+async def test_the_upstream_stays_until_the_engine_can_answer(scene: Scene) -> None:
+    complete = scene.state.current
+    scene.state.replace(replace(complete, names=Names(), engine=None))
+    scene.content = ALONE
+    assert problem_of(await scene.pass_time(3)) == (
+        "understudy.yaml: upstream: found none; allowed: an upstream, until the engine has a schema cache"
+    )
+    assert scene.state.current.config.upstream is not None
+    scene.state.replace(replace(scene.state.current, names=NAMES, engine=complete.engine))
+    assert (await scene.pass_time(3))[0] == ACCEPTED
+    assert scene.state.current.config.upstream is None

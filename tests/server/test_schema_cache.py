@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from proxy.config import Config, EngineConfig
+from proxy.config import Config, EngineConfig, UpstreamConfig
 from proxy.engine.reach import Reach
 from proxy.engine.schema import Function, Relation, Schema
 from proxy.errors import ApiError, EngineDown, Unrecoverable
@@ -25,7 +25,7 @@ class Bench:
     """A schema cache whose loads end as ``outcomes`` say, and then well."""
 
     outcomes: list[Schema | Exception] = field(default_factory=list)
-    forgetful: bool = True
+    upstream: UpstreamConfig | None = None
     recovery: bool = True
     now: float = 0.0
     loads: int = 0
@@ -40,13 +40,12 @@ class Bench:
 
     def __post_init__(self) -> None:
         engine = EngineConfig(db_schemas=("api",), db_pool_automatic_recovery=self.recovery)
-        self.state = State(Snapshot(Config(engine=engine), Names(), None))
+        self.state = State(Snapshot(Config(upstream=self.upstream, engine=engine), Names(), None))
         self.cache = SchemaCache(
             self.state,
             self.load,
             self.listen,
             clock=lambda: self.now,
-            forgetful=self.forgetful,
             prepare=self.prepare,
             sleep=self.sleep,
         )
@@ -159,13 +158,15 @@ async def test_nobody_who_asks_waits_for_the_end_of_a_delay() -> None:
     assert bench.loads == 2
 
 
-@pytest.mark.parametrize("forgetful", [True, False])
-async def test_a_failed_reload_drops_the_cache_only_where_nobody_stands_behind(forgetful: bool) -> None:
-    bench = Bench([SCHEMA, AWAY], forgetful=forgetful)
+@pytest.mark.parametrize("upstream", [None, UpstreamConfig("http://a")])
+async def test_a_failed_reload_drops_the_cache_only_where_nobody_stands_behind(
+    upstream: UpstreamConfig | None,
+) -> None:
+    bench = Bench([SCHEMA, AWAY], upstream=upstream)
     assert await bench.cache.load()
     assert not await bench.cache.load()
-    assert (bench.state.current.engine is None) is forgetful
-    assert bool(bench.state.current.names.relations) is not forgetful
+    assert (bench.state.current.engine is None) is (upstream is None)
+    assert bool(bench.state.current.names.relations) is (upstream is not None)
 
 
 async def test_a_failure_is_told_as_clients_would_be_told() -> None:
