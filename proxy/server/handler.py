@@ -143,7 +143,7 @@ class Handler:
 
     def _find_largest(self, snapshot: Snapshot) -> int | None:
         """How large a body may be: where the engine stands alone, it is held in memory."""
-        return snapshot.config.limits.body or (LARGEST_HELD if self._upstream is None else None)
+        return snapshot.config.limits.body or (LARGEST_HELD if snapshot.config.upstream is None else None)
 
     def _find_names(self, visit: Visit) -> Touched:
         try:
