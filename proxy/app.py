@@ -36,11 +36,13 @@ from proxy.operate.health import Health, Reachability
 from proxy.operate.lag import measure_lag
 from proxy.operate.listeners import join_listeners
 from proxy.operate.log import EventLog
+from proxy.operate.log_output import LOGGER
 from proxy.operate.metrics import Metrics
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
 from proxy.operate.rules import RuleReport, Rules, is_expired
 from proxy.operate.tally import Tally
+from proxy.operate.tracing import begin_tracing
 from proxy.operators import (
     AskedEngine,
     AskedLedger,
@@ -53,7 +55,7 @@ from proxy.operators import (
 from proxy.opinions import make_opinions, roll
 from proxy.server.front import FrontDoor
 from proxy.server.guarding import Guarding
-from proxy.server.handler import Handler
+from proxy.server.handler import Handler, trace_nothing
 from proxy.server.in_force import InForce, UpstreamInForce
 from proxy.server.listening import Sockets, find_port
 from proxy.server.rehearsal import Rehearsals
@@ -119,7 +121,8 @@ class Proxy:
         self.health = Health(wall_clock)
         self._reachability = Reachability(time.monotonic)
         self.metrics = Metrics(wall_clock)
-        self._log = EventLog(logging.getLogger("understudy"), time.monotonic)
+        self._tracing = begin_tracing() if config.log.spans else None
+        self._log = EventLog(logging.getLogger(LOGGER), time.monotonic, lambda: self.state.current.config.log)
         self._holds = make_holds(config.ledger, wall_clock)
         self.guarding = Guarding(
             self.state,
@@ -141,6 +144,7 @@ class Proxy:
             self._tell_shrinker,
             self._log.listen,
             self._show_config,
+            *((self._tracing.listen,) if self._tracing is not None else ()),
         )
         self.reload = None if path is None else self._make_reload(path)
         self.carry_out = self._make_wishes(wall_clock)
@@ -169,6 +173,8 @@ class Proxy:
     async def open(self) -> None:
         """Listen on both ports. The schema cache is loaded behind open doors. Raises OSError."""
         config = self._config
+        if self._tracing is not None:
+            self._stack.push_async_callback(self._tracing.close)
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
@@ -223,6 +229,7 @@ class Proxy:
             self.emit,
             time.monotonic,
             roll,
+            trace=trace_nothing if self._tracing is None else self._tracing.open,
         )
         self._stack.push_async_callback(handler.close)
         # Clients are let in when it is known what is held, unless that cannot be known now.

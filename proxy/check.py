@@ -20,6 +20,7 @@ from proxy.ledger.database import LedgerDatabase, LedgerMissing
 from proxy.ledger.read import count_open, list_epochs, list_evidence, list_traffic, sum_evidence
 from proxy.operate.admission import is_loopback
 from proxy.operate.health import can_connect
+from proxy.operate.tracing import MISSING, can_trace
 from proxy.server.schema_cache import make_names
 from proxy.shadow.policy import Names, TableModes, list_modes
 
@@ -37,8 +38,8 @@ _DEADLOCK_TIMEOUT = "SELECT setting::integer FROM pg_catalog.pg_settings WHERE n
 async def report(file: ConfigFile, console: Console | None = None) -> int:
     """Print the findings.
 
-    Exit code 0: all is well; 1: a side or the ledger cannot be reached, writes are to be rehearsed that
-    must not be, or a rehearsal waits too long for locks; 2: names do not exist.
+    Exit code 0: all is well; 1: a side or the ledger cannot be reached, spans cannot be had, writes are to be
+    rehearsed that must not be, or a rehearsal waits too long for locks; 2: names do not exist.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     config = file.config
@@ -54,6 +55,9 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
     if problems:
         return 2
     kept = await asyncio.to_thread(_check_ledger, config, console)
+    traced = not config.log.spans or can_trace()
+    if not traced:
+        console.print(f"[red]spans: {escape(MISSING)}[/red]")
     modes = list_modes(config, names)
     console.print(_tabulate(modes))
     refused = [table for table in modes if table.hazards]
@@ -71,7 +75,7 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
             f"deadlock_timeout ({deadlock_timeout:g} s): "
             "a real write may be the victim of a deadlock with a rehearsal[/red]"
         )
-    return 0 if reached and kept and not refused and not late else 1
+    return 0 if reached and kept and traced and not refused and not late else 1
 
 
 def _check_ledger(config: Config, console: Console) -> bool:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -13,11 +12,13 @@ from typing import Any
 import proxy
 from proxy import certify, check, engine_command, replaying
 from proxy.app import Proxy, parse_config
-from proxy.config import Config
+from proxy.config import Config, LogConfig
 from proxy.console import certificate, mismatches, must_see, readiness, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError, UnderstudyError
 from proxy.loop import FAST_LOOP
+from proxy.operate.log_output import begin_log
+from proxy.operate.tracing import MISSING, TracingMissing, can_trace
 from proxy.serving import serve_until_told, watch_until_told
 from proxy.tape import live, replay, stand_in
 from proxy.workers import bind_inherited
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
     sys.setrecursionlimit(DEEPEST)
     options = make_parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    begin_log(sys.stderr, LogConfig)
     command: Command = options.command
     return command(options)
 
@@ -123,17 +124,22 @@ def serve(options: argparse.Namespace) -> int:
         content, config = _load(path)
     except (ConfigError, OSError) as error:
         return _complain("serve", error)
+    if config.log.spans and not can_trace():
+        return _complain("serve", TracingMissing(MISSING))
     workers = options.workers or config.workers
     if workers > 1 and config.ledger == "sqlite://":
         return _complain("serve", UnderstudyError("several workers cannot share a ledger that is in memory"))
-    if options.inherited is not None:
-        sockets, line = bind_inherited(options.inherited)
+    if workers > 1 and options.inherited is None:
+        begin_log(sys.stderr, lambda: config.log)
+        command = [sys.executable, "-m", "proxy", "serve", "--config", str(path), "--inherited"]
+        return _run("serve", watch_until_told(replace(config, workers=workers), command))
+    sockets, line = (None, None) if options.inherited is None else bind_inherited(options.inherited)
+    try:
         running = Proxy(config, path=path, content=content, sockets=sockets)
-        return _run("serve", serve_until_told(running, line))
-    if workers == 1:
-        return _run("serve", serve_until_told(Proxy(config, path=path, content=content)))
-    command = [sys.executable, "-m", "proxy", "serve", "--config", str(path), "--inherited"]
-    return _run("serve", watch_until_told(replace(config, workers=workers), command))
+    except TracingMissing as error:
+        return _complain("serve", error)
+    begin_log(sys.stderr, lambda: running.state.current.config.log)
+    return _run("serve", serve_until_told(running, line))
 
 
 def run_check(options: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from proxy.trace import TraceParent
+
 Header: TypeAlias = tuple[bytes, bytes]
 Headers: TypeAlias = tuple[Header, ...]
 
@@ -67,11 +69,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One client request with the upstream's answer to it; ``seconds`` is how long that took."""
+    """One client request with the upstream's answer to it; ``seconds`` is how long that took.
+
+    ``trace`` is the request's span, where it is traced.
+    """
 
     request: Request
     answer: Answer
     seconds: float
+    trace: TraceParent | None = None
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ SIGUSR2                    with several workers: replace them, one after the oth
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -15,7 +16,9 @@ from functools import partial
 
 import proxy
 from proxy.app import Proxy
-from proxy.config import Config
+from proxy.config import Config, LogConfig
+from proxy.operate.log_output import LOGGER
+from proxy.operate.log_records import Record
 from proxy.workers import READY, Workers
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -30,7 +33,8 @@ async def serve_until_told(running: Proxy, line: socket.socket | None = None) ->
             if running.reload is not None:
                 told.doing(signal.SIGHUP, running.reload.reload)
             if line is None:
-                _print(f"port {running.port}, admin port {running.admin_port}")
+                log = running.state.current.config.log
+                _say(log, f"port {running.port}, admin port {running.admin_port}")
             else:
                 line.send(READY)
                 told.at_end_of(line)
@@ -41,14 +45,15 @@ async def serve_until_told(running: Proxy, line: socket.socket | None = None) ->
 
 async def watch_until_told(config: Config, command: Sequence[str]) -> int:
     """Run ``config.workers`` workers by ``command``, which is completed by what they inherit."""
-    workers = Workers(config, lambda inherited: [*command, *map(str, inherited)], _print)
+    say = partial(_say, config.log)
+    workers = Workers(config, lambda inherited: [*command, *map(str, inherited)], say)
     with _told(lambda: workers.signal(signal.SIGKILL)) as told:
         try:
             for number in (signal.SIGUSR1, signal.SIGHUP):
                 told.on(number, partial(workers.signal, number))
             told.doing(signal.SIGUSR2, workers.roll)
             await workers.open()
-            _print(workers.place)
+            say(workers.place)
             await told.to_end.wait()
         finally:
             await workers.close()
@@ -126,5 +131,10 @@ def _told(give_up: Callable[[], None] | None) -> Iterator[_Told]:
         told.close()
 
 
-def _print(text: str) -> None:
-    print(f"understudy {proxy.__version__}: {text}", flush=True)
+def _say(log: LogConfig, text: str) -> None:
+    """Tell operators what becomes of the process, where they read it."""
+    if log.format == "json":
+        record = Record(logging.INFO, "serve", {"version": proxy.__version__, "message": text})
+        logging.getLogger(LOGGER).info(record)
+    else:
+        print(f"understudy {proxy.__version__}: {text}", flush=True)

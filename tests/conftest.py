@@ -1,15 +1,28 @@
 """Fixtures for every room. A database server starts only when the first test asks for one."""
 
+import logging
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from proxy.cli import DEEPEST
+from proxy.operate.log_output import LOGGER
 from tests.support import database
 from tests.support.database import ConformanceDatabase
 
 sys.setrecursionlimit(DEEPEST)
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    """Commands direct the log of a whole process, which other tests are part of."""
+    loggers = (logging.root, logging.getLogger(LOGGER))
+    handlers, levels = logging.root.handlers[:], [logger.level for logger in loggers]
+    yield
+    logging.root.handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

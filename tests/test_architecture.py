@@ -13,12 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-SERVES_EVERYONE = {"difference", "messages", "errors", "events", "config", "reading"}
+SERVES_EVERYONE = {"difference", "messages", "errors", "events", "config", "reading", "trace"}
 ROOMS = {
-    "messages": set(),
+    "trace": set(),
+    "messages": {"trace"},
     "errors": {"messages"},
     "difference": set(),
-    "events": {"difference", "messages"},
+    "events": {"difference", "messages", "trace"},
     "config": {"errors"},
     "reading": set(),
     "engine": SERVES_EVERYONE,
@@ -49,10 +50,10 @@ ROOMS = {
     "replaying": SERVES_EVERYONE | {"database", "tape"},
     "demo": SERVES_EVERYONE | {"embedded", "tape"},
     "workers": SERVES_EVERYONE | {"server"},
-    "serving": SERVES_EVERYONE | {"app", "workers"},
+    "serving": SERVES_EVERYONE | {"app", "operate", "workers"},
     "cli": SERVES_EVERYONE
-    | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "replaying", "serving"}
-    | {"tape", "workers"},
+    | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "operate", "replaying"}
+    | {"serving", "tape", "workers"},
     "__main__": {"cli"},
 }
 """Each room or module of ``proxy``, and the ones it may import beside itself (design, section 4)."""

@@ -4,6 +4,7 @@ values       What everyone else knows: ``Config`` and its parts, with their defa
 kinds        Kinds of scalar: durations, sizes, addresses, ...; what is allowed, and text to value.
 places       Kinds that say where something is: addresses, URLs.
 section      A mapping in the file, described.
+log_keys     The keys of ``log``.
 keys         The keys of ``understudy.yaml``: one table for parser, JSON Schema and documentation.
 limits       The keys of ``limits``.
 options      PostgREST's options: the ``engine:`` section's part of that table.
@@ -33,7 +34,10 @@ from proxy.config.values import (
     EngineConfig,
     GuardConfig,
     IgnoreRule,
+    LeastLevel,
     Limits,
+    LogConfig,
+    LogFormat,
     LogLevel,
     OpenApiMode,
     Operator,
@@ -57,7 +61,10 @@ __all__ = [
     "EngineConfig",
     "GuardConfig",
     "IgnoreRule",
+    "LeastLevel",
     "Limits",
+    "LogConfig",
+    "LogFormat",
     "LogLevel",
     "OpenApiMode",
     "Operator",

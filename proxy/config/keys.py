@@ -26,6 +26,7 @@ from proxy.config.kinds import (
     number,
 )
 from proxy.config.limits import LIMITS
+from proxy.config.log_keys import LOG
 from proxy.config.options import NAMES, OPTIONS, PROXY_OPTIONS
 from proxy.config.places import (
     ADDRESS,
@@ -372,4 +373,5 @@ SECTIONS = (
         ),
     ),
     LIMITS,
+    LOG,
 )

@@ -231,6 +231,17 @@ def show_decimal(number: float) -> str:
     return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
 
+def read_switch(text: str) -> bool:
+    """``true`` or ``false``, and nothing that YAML or people might take for it."""
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def show_switch(value: bool) -> str:
+    return "true" if value else "false"
+
+
 def integer(minimum: int, maximum: int | None = None, *, unit: str = "", lenient: bool = False) -> Kind:
     """A whole number between two bounds, both inclusive; ``unit`` is for people."""
 
@@ -351,6 +362,7 @@ MEMBER = Kind(
     {"type": "string", "pattern": r"[^$*.\[\]]$"},
 )
 HEADER = Kind("the name of a header", read_header, {"type": "string", "pattern": r"^[A-Za-z0-9_-]+$"})
+SWITCH = Kind("true or false", read_switch, {"enum": [True, False, "true", "false"]}, show_switch)
 DATE = Kind(
     "a day, such as 2027-01-31", read_date, {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 )

@@ -15,6 +15,8 @@ Compat: TypeAlias = Literal["12", "13", "14"]
 OpenApiMode: TypeAlias = Literal["follow-privileges", "ignore-privileges", "disabled"]
 TransactionEnd: TypeAlias = Literal["commit", "commit-allow-override", "rollback", "rollback-allow-override"]
 LogLevel: TypeAlias = Literal["crit", "error", "warn", "info", "debug"]
+LogFormat: TypeAlias = Literal["console", "json"]
+LeastLevel: TypeAlias = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,18 @@ class GuardConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How the log is written. ``request_id`` is the header that names a request."""
+
+    format: LogFormat = "console"
+    level: LeastLevel = "info"
+    requests: bool = False
+    request_id: str = "X-Request-ID"
+    add_request_id: bool = False
+    spans: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the front door accepts. ``line`` is the request line, ``headers`` all header lines together.
 
@@ -276,3 +290,4 @@ class Config:
     ledger: str = "sqlite:///understudy.db"
     compare: CompareConfig = field(default_factory=CompareConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
+    log: LogConfig = field(default_factory=LogConfig)

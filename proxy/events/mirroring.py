@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from proxy.difference import Difference
 from proxy.events.rehearsing import RehearsalVerdict
 from proxy.messages import Answer, Request
+from proxy.trace import TraceParent
 
 Verdict: TypeAlias = Literal[RehearsalVerdict, "race", "volatile"]
 SkipReason: TypeAlias = Literal[
@@ -26,6 +27,8 @@ class Judged:
     there for a mismatch only, and hold whatever the client sent: who keeps them has to redact them.
     ``role`` is whose request it was, empty if its token was refused; ``status`` the upstream's answer's, and
     ``upstream_version`` what the upstream says it is; ``mode`` the one in which the request was answered.
+    Where the request is traced, ``trace`` is its span, ``seconds`` says how long the verdict took, and
+    ``asked`` which side was asked for it.
     """
 
     table: str
@@ -44,6 +47,9 @@ class Judged:
     status: int = 0
     upstream_version: str = ""
     mode: str = ""
+    trace: TraceParent | None = None
+    seconds: float = 0.0
+    asked: Literal["upstream", "engine"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from proxy.messages import Request
+from proxy.trace import TraceParent
+
 Side: TypeAlias = Literal["upstream", "engine", "proxy"]
 FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_schema", "circuit"]
+Interval: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A client's request has been answered, or the client has gone (``code`` 499)."""
+    """A client's request has been answered, or the client has gone (``code`` 499).
+
+    ``request`` is None where what came was none, and holds whatever the client sent. ``upstream`` and
+    ``engine`` say when each side's part began and ended, in seconds after the request came; ``trace`` is its
+    span, where it is traced.
+    """
 
     table: str
     method: str
@@ -19,6 +28,10 @@ class Served:
     code: int
     seconds: float
     overhead_seconds: float
+    request: Request | None = None
+    upstream: Interval | None = None
+    engine: Interval | None = None
+    trace: TraceParent | None = None
 
 
 @dataclass(frozen=True, slots=True)

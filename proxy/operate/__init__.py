@@ -5,7 +5,10 @@ metrics, families   Prometheus
 tally               plain counts per table
 recent              the newest disagreements
 rules, proposals    what rules of compare.ignore did, and which might be made
-log                 noteworthy events as lines, without secrets
+log                 noteworthy events and, if wanted, requests
+log_records         what of an event is written, without secrets
+log_output          as lines for people, or as JSON
+tracing, spans      requests as spans of OpenTelemetry
 health              last reload, last schema load, readiness
 lag                 how late the event loop is
 admission, gate     who may ask the admin port for what

@@ -7,7 +7,8 @@ The order of things keeps the promises: the client's answer is complete before t
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+from uuid import uuid4
 
 from proxy.config import Config
 from proxy.engine.touch import find_touched
@@ -33,7 +34,7 @@ from proxy.server import refusals
 from proxy.server.client import ClientGone, ClientRequest, Reply
 from proxy.server.connection import UpstreamAnswer
 from proxy.server.engine_side import EngineSide, describe_crash
-from proxy.server.heads import RequestHead
+from proxy.server.heads import RequestHead, with_request_id
 from proxy.server.parts import Rehearses, SendsRequests, TakesOffers
 from proxy.server.rehearsal import Rehearsal
 from proxy.server.request_body import LARGEST_HELD
@@ -43,8 +44,16 @@ from proxy.server.writes import Touched, Write, Writes, find_names
 from proxy.shadow.canary import identify_client
 from proxy.shadow.deadlines import find_upstream_deadline
 from proxy.shadow.policy import Decision, FindClient, FindTouched, Holds, Names, QualifiedName, decide
+from proxy.trace import TraceParent
+
+Traces: TypeAlias = Callable[[Request], TraceParent | None]
+"""Gives the span that a request gets; None where it is not traced."""
 
 _PLAIN = Decision("other", "upstream", False, "upstream", "mode")
+
+
+def trace_nothing(_: Request) -> None:
+    """The tracing of a proxy that does none."""
 
 
 class Decides(Protocol):
@@ -68,6 +77,7 @@ class Handler:
 
     ``clock`` gives seconds that only grow, ``roll`` a number in [0, 100) that settles sampling.
     While there is no upstream, by the configuration at its beginning, the engine answers a request.
+    ``trace`` is asked for the span of each request.
     """
 
     def __init__(
@@ -82,6 +92,9 @@ class Handler:
         clock: Callable[[], float],
         roll: Callable[[], float],
         decide: Decides = decide,
+        *,
+        trace: Traces = trace_nothing,
+        make_request_id: Callable[[], str] = lambda: uuid4().hex,
     ) -> None:
         self._state = state
         self._upstream = upstream
@@ -93,6 +106,8 @@ class Handler:
         self._clock = clock
         self._roll = roll
         self._decide = decide
+        self._trace = trace
+        self._make_request_id = make_request_id
 
     async def close(self) -> None:
         """Let writes whose clients have left end, for a moment."""
@@ -121,6 +136,9 @@ class Handler:
 
     def _begin(self, client: ClientRequest, head: RequestHead, started: float) -> Visit:
         snapshot = self._state.current
+        log = snapshot.config.log
+        if log.add_request_id:
+            head = with_request_id(head, log.request_id, self._make_request_id)
         request = Request(head.method, head.target, head.fields.headers)
         try:
             decision = self._decide(
@@ -136,6 +154,7 @@ class Handler:
             self._tell(describe_crash("policy", error))
             decision = _PLAIN
         visit = Visit(client, head, snapshot, request, decision, started, skip=decision.skip)
+        visit.trace = self._open_trace(request)
         if visit.writes:
             visit.write = self._writes.begin(self._find_names(visit))
         client.body.limit(self._find_largest(snapshot), snapshot.config.limits.body_timeout)
@@ -144,6 +163,13 @@ class Handler:
     def _find_largest(self, snapshot: Snapshot) -> int | None:
         """How large a body may be: where the engine stands alone, it is held in memory."""
         return snapshot.config.limits.body or (LARGEST_HELD if snapshot.config.upstream is None else None)
+
+    def _open_trace(self, request: Request) -> TraceParent | None:
+        try:
+            return self._trace(request)
+        except Exception as error:
+            self._tell(describe_crash("trace", error))
+            return None
 
     def _find_names(self, visit: Visit) -> Touched:
         try:
@@ -301,26 +327,12 @@ class Handler:
 
     def _settle(self, visit: Visit) -> None:
         """Account for the request: each read ends in exactly one offer to the mirror or one ``Skipped``."""
-        decision, seconds = visit.decision, self._clock() - visit.started
-        upstream, engine = visit.upstream_seconds, visit.engine_seconds
-        if visit.rehearsal is not None:
-            engine += visit.rehearsal.waited
-        self._tell(
-            Served(
-                decision.table,
-                visit.head.method,
-                decision.mode,
-                decision.read,
-                visit.answered_by,
-                visit.code,
-                seconds,
-                max(0.0, seconds - upstream - engine),
-            )
-        )
+        decision = visit.decision
+        self._tell(visit.served(self._clock()))
         if visit.answer_head is not None:
-            self._tell(SideAnswered(decision.table, "upstream", upstream))
+            self._tell(SideAnswered(decision.table, "upstream", visit.upstream_seconds))
         elif visit.answered_by == "engine":
-            self._tell(SideAnswered(decision.table, "engine", engine))
+            self._tell(SideAnswered(decision.table, "engine", visit.engine_seconds))
         if decision.rehearse:
             self._settle_rehearsal(visit)
         if visit.write is not None:

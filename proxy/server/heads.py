@@ -6,7 +6,8 @@ are kept as they stood on the wire, and only what concerns a single connection i
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from proxy.messages import Header, Headers
@@ -161,6 +162,18 @@ def parse_response_head(line: bytes, section: bytes) -> ResponseHead:
         raise BadMessage("malformed header line")
     minor, status, reason = match.groups()
     return ResponseHead(int(status), reason or b"", int(minor), _sort_out(section))
+
+
+def with_request_id(head: RequestHead, name: str, make: Callable[[], str]) -> RequestHead:
+    """``head`` with the header ``name`` at its end, unless it is there already."""
+    key, fields = name.encode(), head.fields
+    if any(present.lower() == key.lower() for present, _ in fields.headers):
+        return head
+    value = make().encode()
+    fields = replace(
+        fields, lines=(*fields.lines, b"%b: %b" % (key, value)), headers=(*fields.headers, (key, value))
+    )
+    return replace(head, fields=fields)
 
 
 def request_line(method: str, target: bytes, prefix: bytes) -> bytes:

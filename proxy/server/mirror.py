@@ -210,8 +210,11 @@ class Mirror:
             self._working.add(job)
             # What is true if this task is cancelled on the way.
             outcome: Event = Shed(job.table, "shutdown")
+            started = self._clock()
             try:
                 outcome = await self._attempt(job)
+                if job.exchange.trace is not None and isinstance(outcome, Judged):
+                    outcome = _trace(job, outcome, self._clock() - started)
             finally:
                 self._finish(job, outcome)
 
@@ -341,6 +344,11 @@ def judge(job: Job, proof: Proof, seconds: float = 0.0) -> Judged:
     upstream, engine = proof.pair.upstream, proof.pair.engine
     signature = sign(job.table, request, upstream, proof.differences)
     return replace(judged, signature=signature, request=request, upstream=upstream, engine=engine)
+
+
+def _trace(job: Job, judged: Judged, seconds: float) -> Judged:
+    asked: Side = "upstream" if job.served_by == "engine" else "engine"
+    return replace(judged, trace=job.exchange.trace, seconds=seconds, asked=asked)
 
 
 def render_request_line(request: Request) -> str:

@@ -1,11 +1,11 @@
 """What is known so far about one client request, from its head to the end of its answer."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.errors import Unsupported
-from proxy.events import Side, SkipReason, UnrehearsedReason
+from proxy.events import Interval, Served, Side, SkipReason, UnrehearsedReason
 from proxy.messages import READ_METHODS, WRITE_METHODS, Answer, Exchange, Request
 from proxy.server.client import ClientRequest
 from proxy.server.heads import Fields, RequestHead, ResponseHead
@@ -13,6 +13,7 @@ from proxy.server.rehearsal import Rehearsal
 from proxy.server.state import Snapshot
 from proxy.server.writes import Write
 from proxy.shadow.policy import Decision
+from proxy.trace import TraceParent
 
 _CONTINUE = ResponseHead(100, b"Continue", 1, Fields((), (), None, 0, None, frozenset(), False, 0))
 
@@ -22,7 +23,8 @@ class Visit:
     """A request that is being answered; settled once, at its end.
 
     ``parts`` are the copy of the answer's body, of which there is none when it is ``too_large``. ``ongoing``
-    is the engine's work on a write, which does not end when its client leaves.
+    is the engine's work on a write, which does not end when its client leaves. ``trace`` is the request's
+    span, where it is traced.
     """
 
     client: ClientRequest
@@ -31,6 +33,7 @@ class Visit:
     request: Request
     decision: Decision
     started: float
+    trace: TraceParent | None = None
     answered_by: Side = "proxy"
     code: int = 0
     upstream_started: float | None = None
@@ -104,12 +107,41 @@ class Visit:
             if body is None:
                 return "too_large"
             request = Request(request.method, request.target, request.headers, body)
-        return Exchange(request, answer, self.upstream_seconds)
+        return Exchange(request, answer, self.upstream_seconds, self.trace)
+
+    def served(self, now: float) -> Served:
+        """What became of the request for its client, whose answer ended ``now``."""
+        decision, seconds, engine = self.decision, now - self.started, self.engine_seconds
+        if self.rehearsal is not None:
+            engine += self.rehearsal.waited
+        served = Served(
+            decision.table,
+            self.head.method,
+            decision.mode,
+            decision.read,
+            self.answered_by,
+            self.code,
+            seconds,
+            max(0.0, seconds - self.upstream_seconds - engine),
+            self.request,
+        )
+        return served if self.trace is None else self._traced(served, self.trace)
+
+    def _traced(self, served: Served, trace: TraceParent) -> Served:
+        engine = self._interval(self.engine_started, self.engine_finished)
+        if self.rehearsal is not None:
+            begun = self.rehearsal.since
+            engine = self._interval(begun, begun + self.rehearsal.waited)
+        upstream = self._interval(self.upstream_started, self.upstream_finished)
+        return replace(served, upstream=upstream, engine=engine, trace=trace)
+
+    def _interval(self, start: float | None, end: float | None) -> Interval | None:
+        return None if start is None or end is None else (start - self.started, end - self.started)
 
     def _engine_exchange(self, answer: Answer) -> Exchange | SkipReason:
         if len(answer.body) > self.snapshot.config.shadow.max_body:
             return "too_large"
-        return Exchange(self.request, answer, self.engine_seconds)
+        return Exchange(self.request, answer, self.engine_seconds, self.trace)
 
 
 def _between(start: float | None, end: float | None) -> float:

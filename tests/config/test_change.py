@@ -8,6 +8,7 @@ from proxy.config import (
     EngineConfig,
     GuardConfig,
     Limits,
+    LogConfig,
     ReadinessConfig,
     RedactConfig,
     RehearsalConfig,
@@ -79,6 +80,7 @@ def test_every_part_of_the_configuration_is_either_taken_or_named() -> None:
         Limits(1, 1, 1, 1),
         RedactConfig(("storage.uri",)),
         "sqlite://",
+        log=LogConfig("json", spans=True),
     )
     config, waiting = merge_change(RUNNING, wanted)
     for field in fields(Config):

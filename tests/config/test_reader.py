@@ -10,6 +10,7 @@ from proxy.config import (
     EngineConfig,
     GuardConfig,
     Limits,
+    LogConfig,
     Operator,
     ReadinessConfig,
     RedactConfig,
@@ -57,6 +58,7 @@ shadow: {queue: 10, queue_bytes: 1MiB, concurrency: 4, timeout: 2s, max_body: 64
 readiness: {max_mismatch_rate: 0.01, confidence: 0.99, max_latency_ratio: 2, min_period: 0, max_age: 30d}
 guard: {window: 30s, max_error_rate: 0.1, slow: 250ms, min_errors: 3, max_mismatches: 1}
 limits: {line: 8KiB, headers: 16KiB, header_count: 50, body: 10MB}
+log: {format: json, level: error, requests: true, request_id: X-Call, add_request_id: true, spans: true}
 """
 
 
@@ -106,6 +108,7 @@ def test_every_key_of_the_file_finds_its_value() -> None:
         limits=Limits(8 * 1024, 16 * 1024, 50, 10_000_000),
         redact=RedactConfig(("storage.uri", "dlm.location.config")),
         ledger="postgresql://ledger@db/ledger",
+        log=LogConfig("json", "error", True, "X-Call", True, True),
     )
 
 
@@ -153,7 +156,7 @@ def test_a_misspelt_upstream_is_one_problem_not_many() -> None:
             "upsteam",
             "an unknown key",
             "listen, admin, workers, ledger, upstream, engine, defaults, tables, functions, shadow, "
-            "compare, rehearsal, redact, readiness, guard, console, limits (did you mean upstream?)",
+            "compare, rehearsal, redact, readiness, guard, console, limits, log (did you mean upstream?)",
         )
     ]
 

@@ -3,6 +3,7 @@
 What has to be a process is one here; the rest runs in this one, since a process takes a second to start.
 """
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -217,6 +218,21 @@ class TestCheck:
         assert main(["check", "--config", str(file)]) == code
         assert told in capsys.readouterr().out
         assert not file.parent.joinpath("new.db").exists()
+
+    def test_ends_with_1_when_spans_are_wanted_that_cannot_be_had(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        engine_environment: None,
+        file: Path,
+        upstream_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        text = f"upstream: {{url: {upstream_url}}}\nlog: {{spans: true}}\n"
+        file.write_text(text, encoding="utf-8")
+        assert main(["check", "--config", str(file)]) == 0
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        assert main(["check", "--config", str(file)]) == 1
+        assert "spans: log.spans needs OpenTelemetry" in capsys.readouterr().out
 
     def test_ends_with_2_when_a_table_does_not_exist(
         self, capsys: pytest.CaptureFixture[str], engine_environment: None, file: Path, upstream_url: str

@@ -1,11 +1,13 @@
 """The log: what an operator should notice, in one line, without secrets, not too often."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.config import LogConfig
 from proxy.difference import Difference
 from proxy.events import (
     ConfigReloaded,
@@ -23,7 +25,10 @@ from proxy.events import (
     Skipped,
     Unrehearsed,
 )
-from proxy.operate.log import EventLog, describe_event, render_line
+from proxy.messages import Request
+from proxy.operate.log import EventLog
+from proxy.operate.log_records import MAX_REQUEST_ID, describe_event, describe_request
+from proxy.trace import TraceParent
 
 
 class Clock:
@@ -57,10 +62,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def log(lines: Lines, clock: Clock) -> EventLog:
+def log(lines: Lines, clock: Clock, settings: list[LogConfig]) -> EventLog:
     logger = logging.Logger("test", logging.INFO)
     logger.addHandler(lines)
-    return EventLog(logger, clock, burst=2, window_seconds=10.0)
+    return EventLog(logger, clock, lambda: settings[0], burst=2, window_seconds=10.0)
+
+
+@pytest.fixture
+def settings() -> list[LogConfig]:
+    """What is configured at the moment."""
+    return [LogConfig()]
 
 
 MISMATCH = Judged(
@@ -81,7 +92,6 @@ def test_a_mismatch_is_told_by_shape_and_paths_and_never_by_values(log: EventLog
         'paths="$[0].owner content-range" shape="GET storage?owner=eq.*&select=id"'
     ]
     assert lines.records[0].levelno == logging.WARNING
-    assert lines.records[0].__dict__["fields"]["table"] == "storage"
     assert "alice" not in repr(lines.records[0].__dict__)
 
 
@@ -156,7 +166,7 @@ def test_each_kind_has_its_own_rate_and_tells_what_was_left_out(
 def test_no_text_can_forge_a_second_line(problem: str, where: str) -> None:
     record = describe_event(Crashed(where, problem))
     assert record is not None
-    line = render_line(record.kind, record.fields)
+    line = str(record)
     assert len(line.splitlines()) == 1
     assert line.isascii()
 
@@ -172,7 +182,7 @@ def test_writes_of_unknown_outcome_and_rehearsals_that_differ_or_must_not_be_are
     ):
         record = describe_event(event)
         assert record is not None
-        told.append(f"{logging.getLevelName(record.level)} {render_line(record.kind, record.fields)}")
+        told.append(f"{logging.getLevelName(record.level)} {record}")
     assert told == [
         "ERROR outcome_unknown table=storage side=upstream",
         'WARNING rehearsal_mismatch table=storage aspects=body differences=1 paths="$[0].label"'
@@ -182,3 +192,92 @@ def test_writes_of_unknown_outcome_and_rehearsals_that_differ_or_must_not_be_are
     ]
     assert describe_event(Rehearsed("storage", "match", "POST /storage")) is None
     assert describe_event(Unrehearsed("storage", "busy")) is None
+
+
+REQUEST = Request(
+    "GET",
+    b"/storage?owner=eq.alice@example.org&select=id",
+    ((b"Authorization", b"Bearer abc.def.ghi"), (b"x-request-id", b"r-1"), (b"Cookie", b"c=1")),
+)
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def serve(request: Request | None, **changes: object) -> Served:
+    """A request that the upstream has answered."""
+    served = Served("storage", "GET", "shadow", True, "upstream", 200, 0.0123456, 0.0004, request)
+    return replace(served, **changes)  # type: ignore[arg-type]
+
+
+def test_requests_are_logged_only_if_that_is_configured(
+    log: EventLog, lines: Lines, settings: list[LogConfig]
+) -> None:
+    log.listen(serve(REQUEST))
+    assert lines.texts == []
+    settings[0] = LogConfig(requests=True)
+    log.listen(serve(REQUEST))
+    assert lines.texts == [
+        'request shape="GET storage?owner=eq.*&select=id" table=storage mode=shadow answered_by=upstream'
+        " status=200 ms=12.346 overhead_ms=0.4 request_id=r-1"
+    ]
+
+
+def test_a_line_for_each_request_is_written_at_any_level_and_rate(
+    log: EventLog, lines: Lines, settings: list[LogConfig]
+) -> None:
+    settings[0] = LogConfig(requests=True, level="error")
+    for _ in range(10):
+        log.listen(serve(REQUEST))
+    assert len(lines.records) == 10
+
+
+def test_what_was_no_request_has_a_line_too() -> None:
+    served = serve(None, method="other", code=400, answered_by="proxy")
+    line = str(describe_request(served, "X-Request-ID"))
+    assert line.startswith("request shape=other table=storage mode=shadow answered_by=proxy status=400")
+
+
+def test_levels_below_the_configured_one_are_left_out(
+    log: EventLog, lines: Lines, settings: list[LogConfig]
+) -> None:
+    settings[0] = LogConfig(level="error")
+    log.listen(ConfigReloaded(True))
+    log.listen(Shed("storage", "queue"))
+    log.listen(OutcomeLost("storage", "upstream"))
+    assert lines.texts == ["outcome_unknown table=storage side=upstream"]
+
+
+def test_a_request_is_named_by_the_configured_header_and_by_its_trace() -> None:
+    headers = ((b"X-Call", b"c-7"), (b"traceparent", f"00-{TRACE}-{SPAN}-01".encode()))
+    served = serve(replace(REQUEST, headers=headers))
+    assert str(describe_request(served, "x-call")).endswith(f" request_id=c-7 trace_id={TRACE}")
+    own = replace(served, request=REQUEST, trace=TraceParent("1" * 32, "2" * 16, True))
+    assert str(describe_request(own, "x-call")).endswith(f" overhead_ms=0.4 trace_id={'1' * 32}")
+
+
+def test_a_malformed_trace_is_not_named() -> None:
+    served = serve(replace(REQUEST, headers=((b"traceparent", f"00-{TRACE}-{SPAN}".encode()),)))
+    assert "trace_id" not in describe_request(served, "X-Request-ID").fields
+
+
+def test_a_mismatch_names_the_request_that_showed_it(log: EventLog, lines: Lines) -> None:
+    log.listen(replace(MISMATCH, request=REQUEST))
+    assert lines.texts[0].endswith('shape="GET storage?owner=eq.*&select=id" request_id=r-1')
+
+
+SECRETS = st.sampled_from(
+    ["Bearer s3cret.abc", "postgres://u:s3cret@h/d", "password=s3cret", "token: s3cret"]
+)
+
+
+@given(SECRETS, st.binary(max_size=200), st.booleans())
+def test_no_request_can_bring_a_secret_or_a_second_line_into_its_line(
+    secret: str, noise: bytes, before: bool
+) -> None:
+    name = noise + b" " + secret.encode() if before else secret.encode() + b" " + noise
+    target = b"/storage?password=eq.s3cret&select=id&" + name
+    headers = ((b"X-Request-ID", name[: MAX_REQUEST_ID - 1]), (b"Authorization", secret.encode()))
+    line = str(describe_request(serve(Request("GET", target, headers)), "X-Request-ID"))
+    assert line.isascii()
+    assert line.isprintable()
+    if not before:
+        assert "s3cret" not in line

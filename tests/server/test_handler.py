@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config import EngineConfig, Rule, ShadowConfig
+from proxy.config import EngineConfig, LogConfig, Rule, ShadowConfig
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.schema import Schema
 from proxy.errors import Unsupported
@@ -16,6 +16,7 @@ from proxy.events import Crashed, Event, Served, SideAnswered, Skipped
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.state import Snapshot
 from proxy.shadow.policy import Decision
+from proxy.trace import TraceParent
 from tests.server.support import (
     OK,
     Raw,
@@ -267,3 +268,60 @@ async def test_every_read_is_offered_or_skipped_exactly_once_whatever_becomes_of
             reasons = {event.reason for event in stack.found(Skipped)}
             assert reasons == {"not_sampled", "client_gone", "upstream_error", "too_large", "fell_back"}
             assert stack.found(Crashed) == []
+
+
+NAMED = (
+    b"GET /lone HTTP/1.1\r\nHost: a\r\nx-request-id: r-1\r\nTRACEPARENT: 00-x\r\ntracestate:a=1 , b=2\r\n\r\n"
+)
+
+
+async def test_the_ids_of_request_and_trace_pass_as_they_are_and_none_is_added() -> None:
+    async with scripted_upstream() as upstream, front_door(shadow_config(upstream.port)) as stack:
+        await ask(stack, NAMED)
+        await ask(stack, GET)
+        assert [request.head for request in upstream.requests] == [NAMED, GET]
+        served = await stack.wait_for(Served, 2)
+        assert served[0].request.header(b"x-request-id") == b"r-1"
+        assert [event.trace for event in served] == [None, None]
+
+
+async def test_a_request_without_an_id_gets_one_where_that_is_configured() -> None:
+    async with scripted_upstream() as upstream:
+        config = replace(
+            shadow_config(upstream.port), log=LogConfig(add_request_id=True, request_id="X-Call")
+        )
+        async with front_door(config, make_request_id=lambda: "made") as stack:
+            await ask(stack, NAMED)
+            await ask(stack, NAMED.replace(b"x-request-id", b"x-call"))
+            first, second = upstream.requests
+            assert first.head == NAMED.removesuffix(b"\r\n") + b"X-Call: made\r\n\r\n"
+            assert second.head == NAMED.replace(b"x-request-id", b"x-call")
+            (_, exchange), _ = stack.mirror.offers
+            assert exchange.request.header(b"x-call") == b"made", "the engine is asked the same"
+
+
+async def test_a_traced_request_takes_its_span_to_the_mirror_and_tells_when_each_side_was_asked() -> None:
+    span = TraceParent("1" * 32, "2" * 16, True)
+    async with (
+        scripted_upstream() as upstream,
+        front_door(shadow_config(upstream.port), trace=lambda request: span) as stack,
+    ):
+        await ask(stack)
+        (served,) = await stack.wait_for(Served)
+        ((_, exchange),) = stack.mirror.offers
+        assert served.trace == exchange.trace == span
+        start, end = served.upstream
+        assert 0 <= start <= end <= served.seconds
+        assert served.engine is None
+
+
+async def test_tracing_that_fails_is_told_and_harms_no_client() -> None:
+    def trace(request: Request) -> TraceParent | None:
+        raise ValueError("secret")
+
+    async with (
+        scripted_upstream() as upstream,
+        front_door(shadow_config(upstream.port), trace=trace) as stack,
+    ):
+        assert (await ask(stack)).status == 200
+        assert stack.found(Crashed) == [Crashed("trace", "ValueError")]

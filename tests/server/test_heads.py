@@ -10,6 +10,7 @@ from proxy.server.heads import (
     parse_response_head,
     request_line,
     status_line,
+    with_request_id,
 )
 
 TOKEN = st.text("!#$%&'*+-.^_`|~09AZaz", min_size=1, max_size=8).map(str.encode)
@@ -103,3 +104,14 @@ def test_no_bytes_make_the_parsers_fail_in_an_unforeseen_way(line: bytes, rest: 
             parse(line, rest)
         except BadMessage:
             continue
+
+
+def test_a_request_id_stands_behind_all_others_and_only_where_there_is_none() -> None:
+    head = parse_request_head(
+        b"GET / HTTP/1.1", section([b"Host: a", b"Transfer-Encoding: chunked", b"A: 1"])
+    )
+    named = with_request_id(head, "X-Request-ID", lambda: "r-1")
+    lines = [b"Host: a", b"Transfer-Encoding: chunked", b"A: 1", b"X-Request-ID: r-1"]
+    assert named.fields.section(chunked=True) == section(lines)
+    assert named.fields.headers[-1] == (b"X-Request-ID", b"r-1")
+    assert with_request_id(named, "x-request-id", lambda: "r-2") is named

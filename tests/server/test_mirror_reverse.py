@@ -11,6 +11,7 @@ from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer
 from proxy.server.mirror import Mirror
 from proxy.shadow.policy import Decision
+from proxy.trace import TraceParent
 from tests.server.test_mirror import OTHER_ROWS, REQUEST, ROWS, Gatekeeper, believing, hung, limited
 from tests.server.virtual_time import now, run
 
@@ -19,7 +20,9 @@ SERVED = Decision("storage", "canary", True, "engine", None)
 AskUpstream = Callable[[Request, int], Awaitable[Answer]]
 
 
-async def play(upstream: AskUpstream, served: Answer) -> tuple[list[Judged], list[Event]]:
+async def play(
+    upstream: AskUpstream, served: Answer, trace: TraceParent | None = None
+) -> tuple[list[Judged], list[Event]]:
     """Offer one read that the engine has answered in a quarter of a second, and wait for its end."""
     events: list[Event] = []
     mirror = Mirror(
@@ -33,7 +36,7 @@ async def play(upstream: AskUpstream, served: Answer) -> tuple[list[Judged], lis
         clock=now,
     )
     mirror.open()
-    mirror.offer(SERVED, Exchange(REQUEST, served, 0.25), limited(timeout=2.0))
+    mirror.offer(SERVED, Exchange(REQUEST, served, 0.25, trace), limited(timeout=2.0))
     await asyncio.sleep(5)
     await mirror.close()
     return [event for event in events if isinstance(event, Judged)], events
@@ -70,3 +73,11 @@ def test_a_difference_names_the_sides_as_they_are() -> None:
 def test_a_silent_upstream_says_nothing_about_the_engine(upstream: AskUpstream) -> None:
     (judged,), _ = run(play(upstream, ROWS))
     assert (judged.verdict, judged.detail) == ("inconclusive", "the upstream did not answer")
+
+
+def test_a_verdict_on_a_traced_read_tells_its_span_who_was_asked_and_how_long_it_took() -> None:
+    span = TraceParent("1" * 32, "2" * 16, True)
+    (judged,), _ = run(play(answering(ROWS), ROWS, span))
+    assert (judged.trace, judged.asked, judged.seconds) == (span, "upstream", 1.0)
+    (untraced,), _ = run(play(answering(ROWS), ROWS))
+    assert (untraced.trace, untraced.asked, untraced.seconds) == (None, None, 0.0)
