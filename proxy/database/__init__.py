@@ -3,7 +3,9 @@
 answer           a request to an answer, with one transaction in between
 snapshot         options and schema cache, frozen for one request
 connection       transactions and their settings
-pool             SQLAlchemy's pool of asyncpg connections, and when one is not to be used again
+pool             connections kept to be used again, and when one is not
+pipeline, wire   several statements in one round trip, on a connection of asyncpg
+plans            plans that have been made, kept
 conninfo         connection strings as libpq reads them
 server           whether the server is one the engine can run on
 settings         the server's version, options kept in the database, settings of roles

@@ -18,9 +18,8 @@ from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.edge import add_origin, add_trace, answer_preflight
 from proxy.engine.openapi.response import make_root_response, refuse_media_types
 from proxy.engine.parse.request import ApiRequest, parse_request
-from proxy.engine.plan.make import find_target, make_plan, strip_to_count
-from proxy.engine.plan.types import ReadNode
-from proxy.engine.plan.whole import Plan, Shape
+from proxy.engine.plan.make import find_target, make_plan
+from proxy.engine.prepare import Prepared, Query, make_prepared
 from proxy.engine.response import (
     Rows,
     add_estimate,
@@ -28,9 +27,10 @@ from proxy.engine.response import (
     make_info,
     make_plan_response,
     make_response,
+    may_refuse,
     needs_estimate,
 )
-from proxy.engine.sql.build import build_statement, collect_values
+from proxy.engine.sql.build import build_statement
 from proxy.engine.sql.session import Rehearsal, Session, make_session
 from proxy.errors import ApiError, render_error
 from proxy.messages import Answer, Request
@@ -38,7 +38,7 @@ from proxy.messages import Answer, Request
 _LONG_TARGET = 2048
 _LONG_BODY = 64 * 1024
 """Bytes of a request that are read off the event loop: others' requests shall not wait for them."""
-_MOST_PINS = 10_000
+_MOST_PINNED = 10_000
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
 """How often a transaction that met another is tried again; PostgREST never stops (reference 0.6)."""
@@ -90,6 +90,11 @@ async def _ask(
     options, schema = snapshot.options, snapshot.schema
     identity = identify(request, options, time.time())
     timing.lap("jwt")
+    prepared = database.plans.find(request, snapshot)
+    if prepared is not None:
+        timing.lap("parse")
+        timing.lap("plan")
+        return await _carry_out(prepared, request, identity, snapshot, database, dialect, timing, rehearsal)
     if len(request.target) > _LONG_TARGET or len(request.body) > _LONG_BODY:
         wanted = await asyncio.to_thread(parse_request, request, options)
     else:
@@ -101,11 +106,26 @@ async def _ask(
         return await _describe(request, wanted, identity, snapshot, database, dialect, timing)
     plan = make_plan(wanted, schema, options)
     timing.lap("plan")
+    prepared = make_prepared(plan)
+    return await _carry_out(prepared, request, identity, snapshot, database, dialect, timing, rehearsal)
+
+
+async def _carry_out(
+    prepared: Prepared,
+    request: Request,
+    identity: Identity,
+    snapshot: EngineSnapshot,
+    database: Database,
+    dialect: Dialect,
+    timing: Timing,
+    rehearsal: Rehearsal | None,
+) -> Answer:
+    plan = prepared.plan
     session = make_session(
         request,
         identity,
-        options,
-        schema,
+        snapshot.options,
+        snapshot.schema,
         namespace=plan.schema,
         read_only=plan.read_only,
         rollback=plan.rollback,
@@ -114,7 +134,10 @@ async def _ask(
         rehearsal=rehearsal,
     )
     result = await _try(
-        session, database, dialect, lambda transaction: _run(plan, session, transaction, database, dialect)
+        session,
+        database,
+        dialect,
+        lambda transaction: _run(prepared, session, transaction, database, dialect),
     )
     timing.lap("transaction")
     if isinstance(result, Rows):
@@ -161,35 +184,34 @@ async def _try(
 
 
 async def _run(
-    plan: Plan, session: Session, transaction: Transaction, database: Database, dialect: Dialect
+    prepared: Prepared, session: Session, transaction: Transaction, database: Database, dialect: Dialect
 ) -> Rows | list[str]:
-    statement = await _prepare(plan.shape, session, transaction, database)
+    plan, query = prepared.plan, prepared.statement
+    sql = await _pin(query, session, transaction, database)
     if plan.shape.explain is not None:
-        return await transaction.fetch_lines(*statement)
-    rows = await transaction.fetch(*statement)
+        return await transaction.fetch_lines(sql, query.values)
+    last = prepared.estimate is None and not may_refuse(plan)
+    rows = await transaction.fetch(sql, query.values, query.binary, last=last)
     check_rows(plan, rows, dialect)
-    if plan.estimate is not None and needs_estimate(plan, rows):
-        node = strip_to_count(plan.shape.root)
-        rows = add_estimate(plan, rows, await _estimate(node, session, transaction, database))
+    if prepared.estimate is not None and needs_estimate(plan, rows):
+        rows = add_estimate(plan, rows, await _estimate(prepared.estimate, session, transaction, database))
     return rows
 
 
-async def _prepare(
-    plan: Shape | ReadNode, session: Session, transaction: Transaction, database: Database
-) -> tuple[str, list[str]]:
-    """The statement's text and values. PostgreSQL is asked for types once per shape and search path."""
-    probe = build_statement(plan)
-    key = (probe.sql, session.search_path)
-    pins = database.pins.get(key)
-    if pins is None:
-        pins = await transaction.describe(probe.sql)
-        if len(database.pins) >= _MOST_PINS:
-            database.pins.clear()
-        database.pins[key] = pins
-    return build_statement(plan, pins).sql, collect_values(plan)
+async def _pin(query: Query, session: Session, transaction: Transaction, database: Database) -> str:
+    """The statement to run. PostgreSQL is asked for types once per statement and search path."""
+    key = (query.probe, session.search_path)
+    sql = database.pinned.get(key)
+    if sql is None:
+        sql = build_statement(query.shape, await transaction.describe(query.probe)).sql
+        if len(database.pinned) >= _MOST_PINNED:
+            database.pinned.clear()
+        database.pinned[key] = sql
+    return sql
 
 
-async def _estimate(node: ReadNode, session: Session, transaction: Transaction, database: Database) -> int:
+async def _estimate(query: Query, session: Session, transaction: Transaction, database: Database) -> int:
     """How many rows the planner expects."""
-    (line,) = await transaction.fetch_lines(*await _prepare(node, session, transaction, database))
+    sql = await _pin(query, session, transaction, database)
+    (line,) = await transaction.fetch_lines(sql, query.values)
     return int(json.loads(line)[0]["Plan"]["Plan Rows"])

@@ -1,9 +1,10 @@
-"""Connections to PostgreSQL: SQLAlchemy's pool of asyncpg connections, and transactions on them."""
+"""Connections to PostgreSQL: a pool of them, and transactions on them."""
 
 import asyncio
+import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -17,9 +18,11 @@ from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
 from proxy.database.faults import is_refusal, translate_fault
 from proxy.database.inspect import inspect
+from proxy.database.pipeline import Pipeline, Refused, Step
+from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
 from proxy.database.statements import note_statement
-from proxy.engine.dialect import Dialect, find_dialect
+from proxy.engine.dialect import find_dialect
 from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
@@ -49,41 +52,117 @@ _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 
 
 class Transaction:
-    """One open transaction with the settings of ``session`` made."""
+    """One transaction with the settings of ``session``, which begins with the first statement in it."""
 
-    def __init__(self, connection: Any, session: Session, dialect: Dialect) -> None:
-        self._connection = connection
-        self._authenticated = session.authenticated
-        self._role = session.role
-        self._dialect = dialect
+    def __init__(self, pipeline: Pipeline, session: Session, *, read_only: bool) -> None:
+        self._pipeline = pipeline
+        self._session = session
+        self._read_only = read_only
+        self._opening = _open(session, read_only=read_only)
+        self.ended = False
 
     async def describe(self, sql: str) -> Pins:
         """For each parameter of ``sql`` the type that PostgreSQL infers, None where text will do."""
         # Not the driver's own preparing: that fails for a type it has no codec for, though text would do.
-        await self._connection.execute(f"PREPARE understudy_described AS {_EXPLAIN.sub('', sql, count=1)}")
-        rows = await self._connection.fetch(_DESCRIBE)
-        await self._connection.execute("DEALLOCATE understudy_described")
+        driver = await self._drive()
+        await driver.execute(f"PREPARE understudy_described AS {_EXPLAIN.sub('', sql, count=1)}")
+        rows = await driver.fetch(_DESCRIBE)
+        await driver.execute("DEALLOCATE understudy_described")
         return tuple(None if row["textual"] else row["name"] for row in rows)
 
     async def inspect(self, namespace: str, options: EngineConfig) -> Inspection:
         """What the role may see of the schema ``namespace``, for the root document."""
-        return await inspect(self._connection, namespace, options)
+        return await inspect(await self._drive(), namespace, options)
 
-    async def fetch_lines(self, sql: str, values: list[str]) -> list[str]:
+    async def fetch_lines(self, sql: str, values: Sequence[str]) -> list[str]:
         """Run a statement whose rows are one text each."""
-        return [row[0] for row in await self._fetch(sql, values)]
+        return [(line or b"").decode() for (line,) in await self._fetch(Step(self._mark(sql), values))]
 
-    async def fetch(self, sql: str, values: list[str]) -> Rows:
-        """Run a statement of the engine and give its one row."""
-        _, *columns = (await self._fetch(sql, values))[0]
-        return Rows(*columns)
+    async def fetch(
+        self, sql: str, values: Sequence[str], binary: Sequence[bool] = (), *, last: bool = False
+    ) -> Rows:
+        """Run a statement of the engine and give its one row; ``binary`` are the columns that come so.
 
-    async def _fetch(self, sql: str, values: list[str]) -> Any:
-        try:
-            return await self._connection.fetch(f"{note_statement(sql)} {_mark(self._role)}", *values)
-        except asyncpg.PostgresWarning as error:
-            # An error raised with a warning's SQLSTATE: asyncpg makes it an exception that cannot travel.
-            raise translate_fault(error, authenticated=self._authenticated, dialect=self._dialect) from None
+        ``last``: nothing follows that could undo it. Then a transaction that reads ends in the same trip.
+        """
+        (row,) = await self._fetch(Step(self._mark(sql), values, binary), last=last)
+        _, total, page, body, headers, status, *of_insert = row
+        location, inserted = of_insert or (None, None)
+        return Rows(
+            total=None if total is None else int(total),
+            page=int(page or 0),
+            body=body,
+            headers=None if headers is None else headers.decode(),
+            status=None if status is None else status.decode(),
+            location=None if location is None else json.loads(location),
+            inserted=None if inserted is None else int(inserted),
+        )
+
+    async def end(self) -> None:
+        """Commit, or undo what is not to stay. Raises OutcomeUnknown."""
+        if self.ended or self._opening:
+            return
+        if self._session.rollback:
+            await self._run(Step("SET CONSTRAINTS ALL IMMEDIATE"), Step("ROLLBACK"))
+        elif self._read_only:
+            await self._run(_COMMIT)
+        else:
+            try:
+                await self._run(_COMMIT)
+            except (Refused, *_FAULTS, asyncio.CancelledError) as error:
+                if isinstance(error, Refused) and is_refusal(error.message):
+                    raise
+                raise OutcomeUnknown from error
+
+    def _mark(self, sql: str) -> str:
+        return f"{note_statement(sql)} {_mark(self._session.role)}"
+
+    async def _fetch(self, step: Step, *, last: bool = False) -> list[list[bytes | None]]:
+        self.ended = last and self._read_only and not self._session.rollback and not self._driven
+        opening, self._opening = self._opening, ()
+        steps = (*opening, step, _COMMIT) if self.ended else (*opening, step)
+        return await self._pipeline.run(steps, len(opening))
+
+    async def _run(self, *steps: Step) -> None:
+        if self._driven:
+            for step in steps:
+                await self._pipeline.driver.execute(step.sql)
+        else:
+            await self._pipeline.run(steps, len(steps))
+
+    async def _drive(self) -> Any:
+        """The driver's connection, inside the transaction, which it then has to end as well."""
+        opening, self._opening = self._opening, ()
+        if opening:
+            await self._pipeline.run(opening, len(opening))
+        return self._pipeline.driver
+
+    @property
+    def _driven(self) -> bool:
+        """Whether the driver knows of the transaction: it has to see the end of it, too."""
+        return bool(self._pipeline.driver.is_in_transaction())
+
+
+_COMMIT = Step("COMMIT")
+
+
+def _open(session: Session, *, read_only: bool) -> tuple[Step, ...]:
+    """What comes before the first statement of a transaction."""
+    mode = "READ ONLY" if read_only else "READ WRITE"
+    values = tuple(chain.from_iterable(session.settings))
+    steps = (
+        Step(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}"),
+        Step(note_statement(_set_all(len(session.settings))), values),
+    )
+    if session.pre_request is None:
+        return steps
+    return (*steps, Step(note_statement(f"SELECT {session.pre_request}()")))
+
+
+@lru_cache(maxsize=64)
+def _set_all(count: int) -> str:
+    calls = (f"set_config(${2 * number + 1}, ${2 * number + 2}, true)" for number in range(count))
+    return f"SELECT {', '.join(calls)}"
 
 
 class Database:
@@ -98,9 +177,10 @@ class Database:
         self._options = options
         self._name = application_name
         self._read_only = read_only
-        self.pins: dict[tuple[str, str], Pins] = {}
-        """By statement and search path, what PostgreSQL infers the parameters to be."""
-        self.pool = ConnectionPool(self._connect, options, size=connections)
+        self.plans = Plans()
+        self.pinned: dict[tuple[str, str], str] = {}
+        """By statement and search path, the same with the types that PostgreSQL infers of its parameters."""
+        self.pool: ConnectionPool[Pipeline] = ConnectionPool(self._connect, options, size=connections)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -123,7 +203,8 @@ class Database:
 
     async def flush(self) -> None:
         """Forget what was learnt from the catalog, here and in connections; requests in progress go on."""
-        self.pins.clear()
+        self.plans.clear()
+        self.pinned.clear()
         await self.pool.flush()
 
     async def read_snapshot(self) -> str:
@@ -135,8 +216,8 @@ class Database:
 
     async def run(self, work: Callable[[Any], Awaitable[_Result]]) -> _Result:
         """What ``work`` makes of an asyncpg connection. Raises ApiError and EngineDown."""
-        async with self._connection(authenticated=True) as connection:
-            return await work(connection)
+        async with self._connection(authenticated=True) as pipeline:
+            return await work(pipeline.driver)
 
     @asynccontextmanager
     async def begin(self, session: Session) -> AsyncIterator[Transaction]:
@@ -145,58 +226,49 @@ class Database:
         Raises ApiError for what PostgreSQL refuses (reference 9.3), EngineDown when it cannot be reached, and
         OutcomeUnknown when it is lost, or given up, while it commits what may have changed rows.
         """
-        mode = "READ ONLY" if session.read_only or self._read_only else "READ WRITE"
-        async with self._connection(authenticated=session.authenticated) as connection:
-            await connection.execute(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}")
-            calls = ", ".join(
-                f"set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(session.settings))
-            )
-            await connection.fetchrow(
-                note_statement(f"SELECT {calls}"), *chain.from_iterable(session.settings)
-            )
-            if session.pre_request is not None:
-                await connection.execute(note_statement(f"SELECT {session.pre_request}()"))
-            yield Transaction(connection, session, find_dialect(self._options.compat))
-            if session.rollback:
-                await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                await connection.execute("ROLLBACK")
-            elif mode == "READ ONLY":
-                await connection.execute("COMMIT")
-            else:
-                await _commit(connection)
+        async with self._connection(authenticated=session.authenticated) as pipeline:
+            transaction = Transaction(pipeline, session, read_only=session.read_only or self._read_only)
+            yield transaction
+            await transaction.end()
 
     @asynccontextmanager
-    async def _connection(self, *, authenticated: bool) -> AsyncIterator[Any]:
-        """An asyncpg connection from the pool; thrown away unless the block ends well or rolls back."""
+    async def _connection(self, *, authenticated: bool) -> AsyncIterator[Pipeline]:
+        """A connection from the pool; thrown away unless the block ends well or rolls back."""
+        dialect = find_dialect(self._options.compat)
         try:
-            async with self.pool.take() as raw:
-                connection: Any = raw.driver_connection
-                try:
-                    yield connection
-                except (asyncpg.PostgresError, ApiError):
-                    await _roll_back(connection, raw)
-                    raise
-                except BaseException:
-                    _discard(connection, raw)
-                    raise
+            lease = await self.pool.acquire()
+            pipeline = lease.connection
+            try:
+                yield pipeline
+            except (Refused, asyncpg.PostgresError, ApiError):
+                await _roll_back(pipeline)
+                raise
+            except BaseException:
+                # Cancelled or broken midway: nobody knows what the connection still expects, so it goes.
+                pipeline.terminate()
+                raise
+            finally:
+                self.pool.release(lease)
+        except Refused as error:
+            raise translate_fault(error.message, authenticated=authenticated, dialect=dialect) from None
         except _FAULTS as error:
-            dialect = find_dialect(self._options.compat)
             raise translate_fault(error, authenticated=authenticated, dialect=dialect) from error
 
-    async def _connect(self) -> asyncpg.Connection:
+    async def _connect(self) -> Pipeline:
+        prepares = self._options.db_prepared_statements
         arguments = make_arguments(self._options.db_uri, os.environ, fallback_name=self._name)
         if self._read_only:
             arguments["server_settings"]["default_transaction_read_only"] = "on"
         connection = await asyncpg.connect(
             **arguments,
-            statement_cache_size=1024 if self._options.db_prepared_statements else 0,
+            statement_cache_size=1024 if prepares else 0,
             max_cached_statement_lifetime=0,
             max_cacheable_statement_size=0,
         )
         if connection.get_server_version() >= (14,):
             # Else a statement that was given up here would go on there, or wait for its lock for ever.
             await connection.execute("SET client_connection_check_interval = '1s'")
-        return connection
+        return Pipeline(connection, prepares=prepares)
 
 
 @lru_cache(maxsize=1024)
@@ -209,25 +281,11 @@ def _mark(role: str) -> str:
     return f"/* {sha256(role.encode('utf-8', 'surrogateescape')).hexdigest()[:32]} */"
 
 
-async def _commit(connection: Any) -> None:
-    """Commit what may have changed rows. Raises OutcomeUnknown unless PostgreSQL says what came of it."""
+async def _roll_back(pipeline: Pipeline) -> None:
     try:
-        await connection.execute("COMMIT")
-    except (*_FAULTS, asyncio.CancelledError) as error:
-        if is_refusal(error):
-            raise
-        raise OutcomeUnknown from error
-
-
-async def _roll_back(connection: Any, raw: Any) -> None:
-    try:
-        if connection.is_in_transaction():
-            await connection.execute("ROLLBACK")
-    except _FAULTS:
-        _discard(connection, raw)
-
-
-def _discard(connection: Any, raw: Any) -> None:
-    """Cancelled or broken midway: nobody knows what the connection still expects, so it goes."""
-    raw.invalidate()
-    connection.terminate()
+        if pipeline.driver.is_in_transaction():
+            await pipeline.driver.execute("ROLLBACK")
+        elif pipeline.in_transaction:
+            await pipeline.run((Step("ROLLBACK"),), 1)
+    except (Refused, *_FAULTS):
+        pipeline.terminate()

@@ -1,22 +1,19 @@
-"""The pool: SQLAlchemy's queue of asyncpg connections, with the limits that PostgREST's pool has.
+"""The pool: connections kept to be used again, with the limits that PostgREST's pool has.
 
 A connection that has grown too old, was unused for too long, was made before the last flush, or has been
-closed by the server is replaced when it is taken, and closed when nobody takes it.
+closed by the server is replaced when it is taken, and closed when nobody takes it. The one used last is taken
+first: it has prepared what is asked for most, and those that are not needed get to be unused for too long.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from contextvars import ContextVar
-from typing import Any
-from weakref import WeakSet
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+import asyncpg
 
 from proxy.config import EngineConfig
 from proxy.errors import ApiError, EngineDown
@@ -33,10 +30,33 @@ class CannotConnect(ConnectionError):
         self.sqlstate = sqlstate
 
 
-_sweeping: ContextVar[bool] = ContextVar("sweeping", default=False)
+class Poolable(Protocol):
+    """What a connection has to be able to do."""
+
+    def is_closed(self) -> bool:
+        """Whether it is of no use any more."""
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Say farewell and close."""
+
+    def terminate(self) -> None:
+        """Close at once."""
 
 
-class ConnectionPool:
+_Link = TypeVar("_Link", bound=Poolable)
+
+
+@dataclass(slots=True, eq=False)
+class Lease(Generic[_Link]):
+    """A connection of a pool, and what decides when it is not to be used again."""
+
+    connection: _Link
+    made: float
+    generation: int
+    unused_since: float
+
+
+class ConnectionPool(Generic[_Link]):
     """At most ``size`` connections, made by ``connect`` when they are first needed.
 
     ``waiting`` is how many requests wait for one now, ``timeouts`` how many have given up so far.
@@ -45,7 +65,7 @@ class ConnectionPool:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[Any]],
+        connect: Callable[[], Awaitable[_Link]],
         options: EngineConfig,
         *,
         size: int,
@@ -54,58 +74,138 @@ class ConnectionPool:
         self.size = size
         self.waiting = 0
         self.timeouts = 0
+        self._connect = connect
         self._max_lifetime = options.db_pool_max_lifetime
         self._max_idletime = options.db_pool_max_idletime
+        self._patience = options.db_pool_acquisition_timeout
         self._clock = clock
         self._generation = 0
-        self._open: WeakSet[Any] = WeakSet()
-        self.engine: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://",
-            # JSON stays the text that PostgreSQL wrote.
-            json_deserializer=str,
-            async_creator=connect,
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=options.db_pool_acquisition_timeout,
-            pool_reset_on_return=None,
-        )
-        event.listen(self.engine.sync_engine, "connect", self._note_made)
-        event.listen(self.engine.sync_engine, "checkout", self._check_taken)
-        event.listen(self.engine.sync_engine, "checkin", self._note_returned)
+        self._idle: list[Lease[_Link]] = []
+        self._taken: set[Lease[_Link]] = set()
+        self._connecting = 0
+        self._waiters: deque[asyncio.Future[Lease[_Link] | None]] = deque()
+        self._farewells: set[asyncio.Task[None]] = set()
 
     @property
     def used(self) -> int:
         """How many connections are taken."""
-        return self._queue.checkedout()
+        return len(self._taken) + self._connecting
 
     @property
     def idle(self) -> int:
         """How many open connections nobody uses."""
-        return self._queue.checkedin()
+        return len(self._idle)
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator[Any]:
-        """SQLAlchemy's wrapper of a connection, given back at the end.
+    async def take(self) -> AsyncIterator[_Link]:
+        """A connection, given back at the end, or closed if that has been done. Raises as ``acquire``."""
+        lease = await self.acquire()
+        try:
+            yield lease.connection
+        finally:
+            self.release(lease)
+
+    async def acquire(self) -> Lease[_Link]:
+        """A connection, which has to be released.
 
         Raises EngineDown (504, PGRST003) when none becomes free in time, CannotConnect for what PostgreSQL
         says to a new one, and OSError.
         """
-        async with AsyncExitStack() as stack:
-            self.waiting += 1
-            try:
-                pooled = await stack.enter_async_context(self.engine.connect())
-            except PoolTimeout:
-                self.timeouts += 1
-                message = "Timed out acquiring connection from connection pool."
-                raise EngineDown(ApiError(504, "PGRST003", message)) from None
-            except DBAPIError as error:
-                # SQLAlchemy's wrapping of its wrapping of what asyncpg raised.
-                refusal = getattr(error.orig, "driver_exception", error)
-                raise CannotConnect(str(refusal), getattr(refusal, "sqlstate", "") or "") from None
-            finally:
-                self.waiting -= 1
-            yield await pooled.get_raw_connection()
+        if self._waiters:
+            return await self._wait()
+        while self._idle:
+            lease = self._idle.pop()
+            if not self._is_stale(lease):
+                self._taken.add(lease)
+                return lease
+            self._bid_farewell(lease)
+        if self.used == self.size:
+            return await self._wait()
+        self._connecting += 1
+        return await self._open()
+
+    def release(self, lease: Lease[_Link]) -> None:
+        """Give back what was acquired; a connection that is closed by now is forgotten."""
+        self._taken.discard(lease)
+        if lease.connection.is_closed():
+            self._pass_place()
+            return
+        lease.unused_since = self._clock()
+        turn = self._next_turn()
+        if turn is None:
+            self._idle.append(lease)
+        else:
+            self._taken.add(lease)
+            turn.set_result(lease)
+
+    async def _open(self) -> Lease[_Link]:
+        """A new connection, for which a place has been taken."""
+        try:
+            connection = await self._connect()
+        except BaseException as error:
+            self._connecting -= 1
+            self._pass_place()
+            if isinstance(
+                error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError
+            ):
+                raise CannotConnect(str(error), getattr(error, "sqlstate", "") or "") from None
+            raise
+        self._connecting -= 1
+        now = self._clock()
+        lease = Lease(connection, now, self._generation, now)
+        self._taken.add(lease)
+        return lease
+
+    async def _wait(self) -> Lease[_Link]:
+        """The connection of somebody who gives one back, or a new one in place of one that is closed."""
+        turn: asyncio.Future[Lease[_Link] | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(turn)
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                lease = await turn
+        except TimeoutError:
+            self._pass_on(turn)
+            self.timeouts += 1
+            message = "Timed out acquiring connection from connection pool."
+            raise EngineDown(ApiError(504, "PGRST003", message)) from None
+        except BaseException:
+            self._pass_on(turn)
+            raise
+        finally:
+            self.waiting -= 1
+        if lease is not None and self._is_stale(lease):
+            self._taken.discard(lease)
+            self._bid_farewell(lease)
+            self._connecting += 1
+            lease = None
+        return await self._open() if lease is None else lease
+
+    def _pass_on(self, turn: "asyncio.Future[Lease[_Link] | None]") -> None:
+        """Whoever waited for ``turn`` has given up: what came all the same is the next one's."""
+        if not turn.done() or turn.cancelled():
+            turn.cancel()
+            return
+        lease = turn.result()
+        if lease is not None:
+            self.release(lease)
+        else:
+            self._connecting -= 1
+            self._pass_place()
+
+    def _pass_place(self) -> None:
+        """There may be one connection more: whoever waits longest may make it."""
+        turn = self._next_turn()
+        if turn is not None:
+            self._connecting += 1
+            turn.set_result(None)
+
+    def _next_turn(self) -> "asyncio.Future[Lease[_Link] | None] | None":
+        while self._waiters:
+            turn = self._waiters.popleft()
+            if not turn.done():
+                return turn
+        return None
 
     async def flush(self) -> None:
         """Have no connection used again that is there now: what it remembers of the catalog is old."""
@@ -114,47 +214,37 @@ class ConnectionPool:
 
     async def sweep(self) -> None:
         """Close the connections that are not to be used again and that nobody uses now."""
-        token = _sweeping.set(True)
-        try:
-            for _ in range(self.idle):
-                async with self.engine.connect() as pooled:
-                    raw = await pooled.get_raw_connection()
-                    if self._is_stale(raw.info, raw.driver_connection):
-                        await pooled.invalidate()
-        finally:
-            _sweeping.reset(token)
+        stale = [lease for lease in self._idle if self._is_stale(lease)]
+        self._idle = [lease for lease in self._idle if lease not in stale]
+        for lease in stale:
+            self._bid_farewell(lease)
+        await asyncio.gather(*self._farewells)
 
     async def close(self) -> None:
         """Close every connection; a server that does not take part in that is not waited for."""
-        farewells = (connection.close(timeout=_FAREWELL) for connection in tuple(self._open))
-        await asyncio.gather(*farewells, return_exceptions=True)
-        await self.engine.dispose()
+        leases = [*self._idle, *self._taken]
+        self._idle.clear()
+        for lease in leases:
+            self._bid_farewell(lease)
+        await asyncio.gather(*self._farewells)
 
-    @property
-    def _queue(self) -> AsyncAdaptedQueuePool:
-        pool = self.engine.pool
-        assert isinstance(pool, AsyncAdaptedQueuePool)
-        return pool
+    def _bid_farewell(self, lease: Lease[_Link]) -> None:
+        task = asyncio.create_task(_close(lease.connection))
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
 
-    def _note_made(self, connection: Any, record: Any) -> None:
-        self._open.add(record.driver_connection)
-        record.info["made"] = self._clock()
-        record.info["generation"] = self._generation
-
-    def _check_taken(self, connection: Any, record: Any, taken: Any) -> None:
-        if not _sweeping.get() and self._is_stale(record.info, record.driver_connection):
-            # The pool then makes a new one in its place.
-            raise DisconnectionError
-
-    def _note_returned(self, connection: Any, record: Any) -> None:
-        if not _sweeping.get():
-            record.info["unused_since"] = self._clock()
-
-    def _is_stale(self, info: Any, connection: Any) -> bool:
+    def _is_stale(self, lease: Lease[_Link]) -> bool:
         now = self._clock()
-        return bool(
-            connection.is_closed()
-            or info["generation"] != self._generation
-            or now - info["made"] >= self._max_lifetime
-            or now - info.get("unused_since", now) >= self._max_idletime
+        return (
+            lease.connection.is_closed()
+            or lease.generation != self._generation
+            or now - lease.made >= self._max_lifetime
+            or now - lease.unused_since >= self._max_idletime
         )
+
+
+async def _close(connection: Poolable) -> None:
+    try:
+        await connection.close(timeout=_FAREWELL)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        connection.terminate()

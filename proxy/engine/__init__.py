@@ -5,6 +5,7 @@ parse/         the request as what it asks for; knows no schema
 schema         the schema cache as a value, with relationships and view_origins to derive it
 plan/          what is to be read, every name resolved
 sql/           the plan as one SQLAlchemy Core statement, compiled once per shape
+prepare        requests that differ in literals only, planned once
 response       what the database gave, as status, headers and body
 sqlstate       what PostgreSQL refused, as PostgREST tells it
 reading        what a request promises about the order of its rows

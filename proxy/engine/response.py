@@ -35,11 +35,17 @@ class Rows:
 
     total: int | None
     page: int
-    body: str | bytes | None
+    body: bytes | None
     headers: str | None
     status: str | None
     location: Sequence[str] | None = None
     inserted: int | None = None
+
+
+def may_refuse(plan: Plan) -> bool:
+    """Whether ``check_rows`` finds some rows to refuse, so that what was done for them is to be undone."""
+    limited = plan.max_affected is not None or plan.max_changed is not None
+    return plan.action == "upsert" or plan.media.kind == "object" or limited
 
 
 def check_rows(plan: Plan, rows: Rows, dialect: Dialect) -> None:
@@ -192,10 +198,8 @@ def _find_status(plan: Plan, rows: Rows) -> tuple[int, bytes]:
 
 
 def _encode(rows: Rows) -> bytes:
-    # A handler may give nothing, bytes for a type based on bytea, and what the driver makes of other types.
-    if rows.body is None or isinstance(rows.body, bytes):
-        return rows.body or b""
-    return str(rows.body).encode()
+    # A handler may give nothing.
+    return rows.body or b""
 
 
 def _content_range(plan: Plan, rows: Rows) -> bytes:

@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import asyncpg
 import pytest
@@ -14,7 +13,7 @@ from proxy.errors import EngineDown
 
 
 class Connection:
-    """As much of an asyncpg connection as SQLAlchemy asks for."""
+    """As much of a connection as the pool asks for."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -23,17 +22,11 @@ class Connection:
     def is_closed(self) -> bool:
         return self.closed
 
-    def get_server_version(self) -> tuple[int, int]:
-        return (16, 0)
-
     async def close(self, **_: object) -> None:
         self.closed = True
 
     def terminate(self) -> None:
         self.closed = True
-
-    async def set_type_codec(self, *_: object, **__: object) -> None:
-        return None
 
 
 @dataclass
@@ -49,9 +42,11 @@ class Bench:
         options = EngineConfig(
             db_pool_acquisition_timeout=0.01, db_pool_max_lifetime=1800.0, db_pool_max_idletime=30.0
         )
-        self.pool = ConnectionPool(self.connect, options, size=self.size, clock=lambda: self.now)
+        self.pool: ConnectionPool[Connection] = ConnectionPool(
+            self.connect, options, size=self.size, clock=lambda: self.now
+        )
 
-    async def connect(self) -> Any:
+    async def connect(self) -> Connection:
         if self.fault is not None:
             raise self.fault
         self.made.append(Connection(len(self.made)))
@@ -59,18 +54,13 @@ class Bench:
 
     async def use(self) -> int:
         """Take a connection and give it back; gives its number."""
-        async with self.pool.take() as raw:
-            connection: Connection = raw.driver_connection
+        async with self.pool.take() as connection:
             return connection.number
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    made = Bench()
-    # What SQLAlchemy asks a server of when it meets it first.
-    dialect = made.pool.engine.dialect
-    monkeypatch.setattr(dialect, "initialize", lambda connection: None)
-    return made
+def bench() -> Bench:
+    return Bench()
 
 
 async def test_a_connection_is_made_when_it_is_needed_and_used_again(bench: Bench) -> None:
@@ -131,11 +121,10 @@ async def test_unused_connections_are_closed_without_anyone_taking_them(bench: B
 
 
 async def test_after_a_flush_only_new_connections_are_used(bench: Bench) -> None:
-    async with bench.pool.take() as raw:
+    async with bench.pool.take() as held:
         await bench.use()
         await bench.pool.flush()
         assert bench.made[1].closed
-        held: Connection = raw.driver_connection
         assert not held.closed
     assert await bench.use() == 2
     await bench.pool.sweep()
@@ -182,3 +171,55 @@ async def test_a_server_that_does_not_say_goodbye_is_not_waited_for(bench: Bench
     await bench.pool.close()
     assert polite.closed
     assert asked[0] == 1.0
+
+
+async def test_a_connection_goes_to_who_waits_longest_not_to_who_comes_first(bench: Bench) -> None:
+    order: list[str] = []
+
+    async def queue(name: str, pool: ConnectionPool[Connection]) -> None:
+        async with pool.take():
+            order.append(name)
+
+    lease, other = await bench.pool.acquire(), await bench.pool.acquire()
+    waiting = [asyncio.create_task(queue(name, bench.pool)) for name in ("first", "second")]
+    await asyncio.sleep(0)
+    bench.pool.release(lease)
+    # Whoever comes now may not take what was just given back.
+    waiting.append(asyncio.create_task(queue("newcomer", bench.pool)))
+    await asyncio.gather(*waiting)
+    assert order == ["first", "second", "newcomer"]
+    bench.pool.release(other)
+    assert (bench.pool.used, bench.pool.idle, len(bench.made)) == (0, 2, 2)
+
+
+async def test_who_waits_makes_a_new_connection_when_one_is_lost(bench: Bench) -> None:
+    lease, other = await bench.pool.acquire(), await bench.pool.acquire()
+    waiting = asyncio.create_task(bench.use())
+    await asyncio.sleep(0)
+    lease.connection.terminate()
+    bench.pool.release(lease)
+    assert await waiting == 2
+    bench.pool.release(other)
+    assert (bench.pool.used, bench.pool.idle) == (0, 2)
+
+
+async def test_what_was_given_to_somebody_who_has_left_goes_to_the_next(bench: Bench) -> None:
+    lease, other = await bench.pool.acquire(), await bench.pool.acquire()
+    leaving, staying = asyncio.create_task(bench.use()), asyncio.create_task(bench.use())
+    await asyncio.sleep(0)
+    bench.pool.release(lease)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await staying == lease.connection.number
+    bench.pool.release(other)
+    assert (bench.pool.used, bench.pool.waiting, bench.pool.idle) == (0, 0, 2)
+
+
+async def test_a_place_that_cannot_be_used_is_free_again(bench: Bench) -> None:
+    bench.fault = ConnectionRefusedError(111, "refused")
+    outcomes = await asyncio.gather(*(bench.use() for _ in range(5)), return_exceptions=True)
+    assert all(isinstance(outcome, ConnectionRefusedError) for outcome in outcomes)
+    bench.fault = None
+    assert await bench.use() == 0
+    assert (bench.pool.used, bench.pool.waiting) == (0, 0)

@@ -197,7 +197,7 @@ def test_twelve_limits_a_change_to_a_page_that_has_an_order() -> None:
     assert 'DELETE FROM "api"."item" USING (SELECT "api"."item"."id" AS "id"' in sql(planned)
     assert refused("DELETE", "/item?limit=2", compat="12").code == "PGRST109"
     with pytest.raises(ApiError, match="PGRST110"):
-        check_rows(planned, Rows(None, 3, "", None, None), find_dialect("12"))
+        check_rows(planned, Rows(None, 3, b"", None, None), find_dialect("12"))
 
 
 def test_thirteen_and_fourteen_change_all_rows() -> None:
@@ -233,20 +233,20 @@ def test_status_and_range_tell_what_was_done(
     method: str, prefer: str, page: int, inserted: int | None, status: int, content_range: bytes | None
 ) -> None:
     planned = plan(method, "/item?id=eq.1", '{"id": 1}', prefer)
-    answer = told(planned, Rows(None, page, "[]", None, None, inserted=inserted))
+    answer = told(planned, Rows(None, page, b"[]", None, None, inserted=inserted))
     assert (answer.status, answer.header(b"content-range")) == (status, content_range)
     assert answer.body == (b"[]" if planned.shown else b"")
 
 
 def test_the_location_is_encoded_but_for_the_name_of_the_relation() -> None:
     planned = plan("POST", "/item", '{"id": 1}', "return=headers-only")
-    answer = told(planned, Rows(None, 1, "", None, None, location=["id=eq.a b/é", "k=is.null"]))
+    answer = told(planned, Rows(None, 1, b"", None, None, location=["id=eq.a b/é", "k=is.null"]))
     assert answer.header(b"location") == b"/item?id=eq.a%20b%2F%C3%A9&k=is.null"
-    assert told(planned, Rows(None, 2, "", None, None)).header(b"location") is None
+    assert told(planned, Rows(None, 2, b"", None, None)).header(b"location") is None
 
 
 def test_rows_the_client_did_not_allow_for_are_refused() -> None:
-    two = Rows(None, 2, "[]", None, None)
+    two = Rows(None, 2, b"[]", None, None)
     limited = plan("PATCH", "/item", '{"id": 1}', "handling=strict, max-affected=1")
     upsert = plan("PUT", "/item?id=eq.1", '{"id": 1}')
     single = replace(plan("DELETE", "/item"), media=replace(limited.media, kind="object"))

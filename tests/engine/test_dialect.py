@@ -252,7 +252,7 @@ def test_in_13_the_body_of_a_range_error_is_as_long_as_the_empty_result(compat: 
     request = Request("GET", b"/item?offset=9", ((b"Prefer", b"count=exact"),))
     options = options_for(compat)
     plan = make_plan(parse_request(request, options), SCHEMA, options)
-    answer = make_response(plan, Rows(3, 0, "[]", None, None), request, find_dialect(compat))
+    answer = make_response(plan, Rows(3, 0, b"[]", None, None), request, find_dialect(compat))
     assert answer.status == 416
     assert (answer.body == b'{"') is cut
     assert answer.header(b"content-length") == str(len(answer.body)).encode()

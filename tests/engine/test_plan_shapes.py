@@ -34,7 +34,7 @@ def test_the_second_run_of_the_recorded_reads_compiles_nothing(
         world.forget()
         answer_all(world, reads)
         first = build_statement.cache_info()
-        asked = len(world.first.pins)
+        asked = len(world.first.pinned)
         answer_all(world, reads)
         second = build_statement.cache_info()
     hits, misses = second.hits - first.hits, second.misses - first.misses
@@ -45,5 +45,5 @@ def test_the_second_run_of_the_recorded_reads_compiles_nothing(
             f" {second.hits + second.misses} over both)"
         )
     assert misses == 0
-    assert len(world.first.pins) == asked
+    assert len(world.first.pinned) == asked
     assert second.currsize < (second.maxsize or 0)

@@ -3,6 +3,7 @@
 Source: PostgREST 14, reference 1.1 (splitting), 1.10 (errors), 1.11 (canonical form).
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
@@ -21,6 +22,7 @@ Pair: TypeAlias = tuple[bytes, bytes | None]
 _MOST_REMEMBERED = 2048
 _RESERVED = frozenset({"select", "columns", "on_conflict"})
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+_PLAIN = re.compile(rb"[A-Za-z0-9_.~-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ def _decode(text: bytes) -> bytes:
 
 def canonical_query(query: bytes) -> str:
     """The canonical form that ``Content-Location`` shows: sorted by key, like keys merged, re-encoded."""
+    write = _canonical_query if len(query) <= _MOST_REMEMBERED else _canonical_query.__wrapped__
+    return write(query)
+
+
+@lru_cache(maxsize=512)
+def _canonical_query(query: bytes) -> str:
     merged: dict[bytes, list[bytes]] = {}
     for key, value in sorted(split_query(query), key=lambda pair: pair[0]):
         merged.setdefault(key, []).append(value or b"")
@@ -67,6 +75,8 @@ def canonical_query(query: bytes) -> str:
 
 
 def _encode(text: bytes) -> str:
+    if _PLAIN.fullmatch(text):
+        return text.decode("ascii")
     # Bytes beyond ASCII are taken for Latin-1 characters and encoded once more (reference 1.11).
     doubled = text.decode("latin-1").encode()
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in doubled)

@@ -67,11 +67,16 @@ class ApiRequest:
 def parse_request(request: Request, options: EngineConfig) -> ApiRequest:
     """Parse ``request`` under the settings of ``options``. Raises ApiError."""
     wanted = parse_head(request, options)
+    payload = read_payload(wanted, request.body)
+    return wanted if payload is None else replace(wanted, payload=payload)
+
+
+def read_payload(wanted: ApiRequest, body: bytes) -> Payload | None:
+    """The payload of a request with that head, where it has one. Raises ApiError PGRST102."""
     if wanted.action not in ("call", "create", "upsert", "update"):
-        return wanted
+        return None
     columns = None if wanted.action == "upsert" else wanted.parameters.columns
-    called = wanted.resource == "function"
-    return replace(wanted, payload=parse_payload(request.body, wanted.content_type, columns, function=called))
+    return parse_payload(body, wanted.content_type, columns, function=wanted.resource == "function")
 
 
 def parse_head(request: Request, options: EngineConfig) -> ApiRequest:

@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from proxy.engine.plan.types import ReadNode, Value, walk_values
-from proxy.engine.plan.whole import Explain, Shape
+from proxy.engine.plan.whole import CustomBody, Explain, Shape
 from proxy.engine.sql.elements import DIALECT, Slot
 from proxy.engine.sql.read import make_count
-from proxy.engine.sql.statement import make_statement
+from proxy.engine.sql.statement import make_statement, name_columns
 
 Pins: TypeAlias = tuple[str | None, ...]
 """For each parameter the type it is cast to from text, or None to leave it as PostgreSQL infers it."""
@@ -62,3 +62,10 @@ def _explain(explain: Explain | None) -> str:
 def collect_values(plan: Shape | ReadNode) -> list[str]:
     """The literals of ``plan``, in the order of the statement's parameters; a NUL ends a literal."""
     return [value.text.partition("\0")[0] for value in walk_values(plan)]
+
+
+def find_binary(plan: Shape | ReadNode) -> tuple[bool, ...]:
+    """Which columns of the statement's row are to come in binary form: a body that a function has made."""
+    if isinstance(plan, ReadNode) or plan.explain is not None or not isinstance(plan.body, CustomBody):
+        return ()
+    return tuple(name == "body" for name in name_columns(plan))

@@ -66,7 +66,7 @@ def make_inserted(insert: Insert) -> Expression:
 
 def make_location(insert: Insert, source: CTE, row: Subquery) -> Expression:
     """The primary key of the one row added, as ``column=eq.value`` (reference 7.3)."""
-    nowhere: Expression = literal_column("null::text[]")
+    nowhere: Expression = literal_column("null::json")
     if insert.located is None:
         return nowhere
     shown = select(func.row_to_json(literal_column("_")).label("row")).select_from(source.alias("_"))
@@ -76,7 +76,7 @@ def make_location(insert: Insert, source: CTE, row: Subquery) -> Expression:
     value = func.coalesce(literal_column("'eq.'").op("||")(members.c.value), literal_column("'is.null'"))
     pair = members.c.key.op("||")(literal_column("'='")).op("||")(value)
     keys: Expression = literal_column(f"({', '.join(map(quote_text, insert.located)) or 'null'})")
-    located = select(func.array_agg(pair)).select_from(members).where(members.c.key.bool_op("IN")(keys))
+    located = select(func.json_agg(pair)).select_from(members).where(members.c.key.bool_op("IN")(keys))
     one = func.count(whole_row(row)).bool_op("=")(literal_column("1"))
     return case((one, located.scalar_subquery()), else_=nowhere)
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from proxy.config import EngineConfig
@@ -69,8 +70,7 @@ def make_session(
         ("request.jwt.claims", _encode(identity.claims)),
         ("request.method", request.method),
         ("request.path", request.path.decode("utf-8", "replace")),
-        ("request.headers", _encode(_headers(request.headers))),
-        ("request.cookies", _encode(_cookies(request.headers))),
+        *_describe_headers(request.headers),
     ]
     if timezone is not None:
         settings.append(("timezone", timezone))
@@ -100,8 +100,13 @@ def _quote_function(text: str) -> str:
     return quote(namespace, function) if dot else quote(text)
 
 
-def _encode(value: dict[str, Json]) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+@lru_cache(maxsize=256)
+def _describe_headers(headers: Headers) -> Settings:
+    """A client sends the same headers again and again."""
+    return ("request.headers", _encode(_headers(headers))), ("request.cookies", _encode(_cookies(headers)))
 
 
 def _headers(headers: Headers) -> dict[str, Json]:

@@ -36,19 +36,25 @@ def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Row
         total = select(func.count()).select_from(counted).scalar_subquery()
     single = isinstance(shape.source, CallNode) and shape.source.single
     columns = [
-        _check(pinned).label("checked"),
-        total.label("total_result_set"),
-        (literal_column("1") if single else func.count(whole_row(row))).label("page_total"),
-        make_body(shape.body, source, row).label("body"),
-        setting("response.headers").label("response_headers"),
-        setting("response.status").label("response_status"),
+        _check(pinned),
+        total,
+        literal_column("1") if single else func.count(whole_row(row)),
+        make_body(shape.body, source, row),
+        setting("response.headers"),
+        setting("response.status"),
     ]
     if isinstance(shape.source, Insert):
-        columns.append(make_location(shape.source, source, row).label("header"))
-        columns.append(make_inserted(shape.source).label("response_inserted"))
-    statement = select(*columns).select_from(row)
+        columns += [make_location(shape.source, source, row), make_inserted(shape.source)]
+    labels = zip(columns, name_columns(shape), strict=True)
+    statement = select(*(column.label(label) for column, label in labels)).select_from(row)
     # What is read of a call or a change names its source by text only, which is put in front by hand.
     return statement if shape.source is None else statement.add_cte(source)
+
+
+def name_columns(shape: Shape) -> tuple[str, ...]:
+    """What the columns of the statement's one row are called."""
+    always = ("checked", "total_result_set", "page_total", "body", "response_headers", "response_status")
+    return (*always, "header", "response_inserted") if isinstance(shape.source, Insert) else always
 
 
 def _make_source(shape: Shape, bind: Bind) -> CTE:

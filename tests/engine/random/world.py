@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
 from proxy.config import EngineConfig
 from proxy.database.answer import answer
 from proxy.database.connection import Database
+from proxy.database.pipeline import Pipeline, Step
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import build_statement
@@ -27,10 +26,17 @@ class WatchedDatabase(Database):
         super().__init__(options, connections=1, application_name="random", read_only=read_only)
         self._texts = texts
 
-    async def _connect(self) -> asyncpg.Connection:
-        connection = await super()._connect()
-        connection.add_query_logger(self._note)
-        return connection
+    async def _connect(self) -> Pipeline:
+        pipeline = await super()._connect()
+        pipeline.driver.add_query_logger(self._note)
+        run = pipeline.run
+
+        async def run_and_note(steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
+            self._texts += (step.sql for step in steps)
+            return await run(steps, wanted)
+
+        pipeline.run = run_and_note  # type: ignore[method-assign]
+        return pipeline
 
     def _note(self, query: Any) -> None:
         self._texts.append(query.query)
@@ -56,8 +62,9 @@ class World:
     def forget(self) -> None:
         """Have the next statement built from its plan again, and its types asked for."""
         build_statement.cache_clear()
-        self.first.pins.clear()
-        self.second.pins.clear()
+        for database in (self.first, self.second):
+            database.plans.clear()
+            database.pinned.clear()
 
     def get(self, target: str | bytes, *headers: tuple[str, str], method: str = "GET") -> Answer:
         """The answer to a request without a body."""

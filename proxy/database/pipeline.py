@@ -1,0 +1,195 @@
+"""Several statements in one round trip, on a connection that asyncpg has made.
+
+PostgREST's four round trips (begin, settings, statement, commit) need not wait for each other: PostgreSQL
+takes all their messages at once, runs them one after the other, and skips those behind one that fails. The
+driver cannot send them so. It connects, authenticates, encrypts, and does all that is not on the hot path; a
+``Pipeline`` stands between it and the socket, and has its turn when the driver is idle.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from proxy.database.wire import (
+    SYNC,
+    MessageReader,
+    close_message,
+    execute_messages,
+    frame,
+    parse_message,
+    read_complaint,
+    read_fields,
+)
+
+_MOST_STATEMENTS = 1024
+_PARSED, _ROW, _DONE, _EMPTY, _ERROR, _READY = map(ord, "1DCIEZ")
+_IDLE = b"I"
+_LOST = "connection was closed in the middle of operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A statement with its values, and which columns of its rows come in binary form."""
+
+    sql: str
+    values: Sequence[str] = ()
+    binary: Sequence[bool] = ()
+
+
+class Refused(Exception):
+    """PostgreSQL refused a step; ``message`` is what asyncpg makes of that, not always an exception."""
+
+    def __init__(self, message: Any) -> None:
+        super().__init__()
+        self.message = message
+
+
+class _Turn:
+    """What has come so far of the steps that were sent last."""
+
+    def __init__(self, parsed: list[str], wanted: int, ended: "asyncio.Future[None]") -> None:
+        self.parsed = parsed
+        self.wanted = wanted
+        self.ended = ended
+        self.step = 0
+        self.prepared = 0
+        self.rows: list[bytes | memoryview] = []
+        self.complaint: dict[str, str] | None = None
+
+
+class Pipeline(asyncio.Protocol):
+    """Runs steps on ``driver``, an idle connection of asyncpg.
+
+    ``prepares``: statements are prepared once per connection and kept, else each time.
+    """
+
+    def __init__(self, driver: Any, *, prepares: bool) -> None:
+        self.driver = driver
+        self._prepares = prepares
+        self._loop = asyncio.get_running_loop()
+        self._inner: asyncio.Protocol = driver._protocol
+        self._transport: asyncio.Transport = driver._transport
+        self._names: OrderedDict[str, bytes] = OrderedDict()
+        self._dropped: list[bytes] = []
+        self._given = 0
+        self._turn: _Turn | None = None
+        self._reader = MessageReader()
+        self._open = False
+        self._transport.set_protocol(self)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, or has failed and waits to be ended."""
+        return self._open or self.driver.is_in_transaction()
+
+    def is_closed(self) -> bool:
+        """Whether the connection is no longer of use."""
+        return bool(self.driver.is_closed()) or self._transport.is_closing()
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Say farewell to the server. Raises asyncpg's errors and TimeoutError."""
+        await self.driver.close(timeout=timeout)
+
+    def terminate(self) -> None:
+        """Close at once, whatever is under way."""
+        self.driver.terminate()
+
+    async def run(self, steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
+        """Run ``steps`` in order, in one round trip; gives the rows of the one at ``wanted``.
+
+        What follows a step that fails is not run. Raises Refused and asyncpg's errors; whoever gives up
+        waiting has to close the connection.
+        """
+        if self._transport.is_closing():
+            raise asyncpg.ConnectionDoesNotExistError(_LOST)
+        messages = [close_message(name) for name in self._dropped]
+        self._dropped.clear()
+        parsed: list[str] = []
+        for step in steps:
+            name = self._name(step.sql, parsed, messages)
+            messages.append(execute_messages(name, step.values, step.binary))
+        messages.append(SYNC)
+        turn = self._turn = _Turn(parsed, wanted, self._loop.create_future())
+        self._transport.write(b"".join(messages))
+        await turn.ended
+        if turn.complaint is not None:
+            raise Refused(self._take_refusal(turn.complaint))
+        return list(map(read_fields, turn.rows))
+
+    def _name(self, sql: str, parsed: list[str], messages: list[bytes]) -> bytes:
+        if not self._prepares:
+            messages.append(parse_message(b"", sql))
+            return b""
+        name = self._names.get(sql)
+        if name is None:
+            self._given += 1
+            name = self._names[sql] = b"understudy_%d" % self._given
+            parsed.append(sql)
+            messages.append(parse_message(name, sql))
+            if len(self._names) > _MOST_STATEMENTS:
+                self._dropped.append(self._names.popitem(last=False)[1])
+        else:
+            self._names.move_to_end(sql)
+        return name
+
+    def _take_refusal(self, complaint: dict[str, str]) -> Any:
+        refusal: Any = asyncpg.PostgresError.new(complaint)
+        if isinstance(refusal, asyncpg.InvalidCachedStatementError | asyncpg.InvalidSQLStatementNameError):
+            # The catalog has changed under what was prepared, or it is gone: all is prepared anew.
+            self._dropped += self._names.values()
+            self._names.clear()
+        return refusal
+
+    def data_received(self, data: bytes) -> None:
+        if self._turn is None and not self._reader.waiting:
+            self._inner.data_received(data)
+            return
+        for kind, body in self._reader.feed(data):
+            if self._turn is None:
+                self._inner.data_received(frame(kind, body))
+            else:
+                self._take(self._turn, kind, body)
+
+    def _take(self, turn: _Turn, kind: int, body: bytes | memoryview) -> None:
+        if kind == _ROW:
+            if turn.step == turn.wanted:
+                turn.rows.append(body)
+        elif kind in (_DONE, _EMPTY):
+            turn.step += 1
+        elif kind == _PARSED:
+            turn.prepared += 1
+        elif kind == _ERROR:
+            turn.complaint = read_complaint(body)
+        elif kind == _READY:
+            self._open = body != _IDLE
+            self._end(turn)
+
+    def _end(self, turn: _Turn) -> None:
+        self._turn = None
+        for sql in turn.parsed[turn.prepared :]:
+            self._names.pop(sql, None)
+        if not turn.ended.done():
+            turn.ended.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None and not turn.ended.done():
+            if turn.complaint is None:
+                turn.ended.set_exception(asyncpg.ConnectionDoesNotExistError(_LOST))
+            else:
+                # The server says why before it ends a connection.
+                turn.ended.set_result(None)
+        self._inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()

@@ -1,0 +1,104 @@
+"""Messages of PostgreSQL's protocol, as bytes: those that run statements, and those that tell of it.
+
+Source: PostgreSQL 16 documentation, sections 55.2.3 (extended query), 55.2.4 (pipelining), 55.7 and 55.8.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+SYNC = b"S\0\0\0\x04"
+_LONG = 64 * 1024
+_EXECUTE = b"E\0\0\0\x09\0\0\0\0\0"
+_LENGTH = struct.Struct("!I")
+_COUNT = struct.Struct("!H")
+_SIGNED = struct.Struct("!i")
+
+
+def parse_message(name: bytes, sql: str) -> bytes:
+    """Prepare ``sql`` as ``name``; what its parameters are is left to PostgreSQL."""
+    body = b"%b\0%b\0\0\0" % (name, sql.encode())
+    return b"P%b%b" % (_LENGTH.pack(len(body) + 4), body)
+
+
+def close_message(name: bytes) -> bytes:
+    """Forget the statement ``name``; it is no error if there is none."""
+    return b"C%bS%b\0" % (_LENGTH.pack(len(name) + 6), name)
+
+
+def execute_messages(name: bytes, values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
+    """Run the statement ``name`` with ``values``, which are passed as text, as far as its end.
+
+    ``binary``: which columns of its rows are to come in binary form; without it all come as text.
+    """
+    parts = [b"\0", name, b"\0\0\0", _COUNT.pack(len(values))]
+    for value in values:
+        data = value.encode()
+        parts += (_LENGTH.pack(len(data)), data)
+    parts.append(_COUNT.pack(len(binary)))
+    parts += (b"\0\x01" if one else b"\0\0" for one in binary)
+    body = b"".join(parts)
+    return b"B%b%b%b" % (_LENGTH.pack(len(body) + 4), body, _EXECUTE)
+
+
+def frame(kind: int, body: bytes | memoryview) -> bytes:
+    """The message of that kind with that body."""
+    return b"%c%b%b" % (kind, _LENGTH.pack(len(body) + 4), bytes(body))
+
+
+def read_fields(row: bytes | memoryview) -> list[bytes | None]:
+    """The columns of a row, of the body of its message."""
+    fields: list[bytes | None] = []
+    at = 2
+    for _ in range(_COUNT.unpack_from(row)[0]):
+        (length,) = _SIGNED.unpack_from(row, at)
+        at += 4
+        if length < 0:
+            fields.append(None)
+        else:
+            fields.append(bytes(row[at : at + length]))
+            at += length
+    return fields
+
+
+def read_complaint(body: bytes | memoryview) -> dict[str, str]:
+    """What the body of an error message says, by the letters of its fields."""
+    fields = bytes(body).split(b"\0")
+    return {field[:1].decode("latin-1"): field[1:].decode("utf-8", "replace") for field in fields if field}
+
+
+class MessageReader:
+    """Cuts what arrives into messages."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._wanted = 5
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the beginning of a message is there."""
+        return bool(self._parts)
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes | memoryview]]:
+        """The messages that are complete with ``data``: the code of each kind, and its body."""
+        if self._parts:
+            # A long message is put together once, when it is complete.
+            self._parts.append(data)
+            self._size += len(data)
+            if self._size < self._wanted:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
+        at, end = 0, len(data)
+        while end - at >= 5:
+            length = _LENGTH.unpack_from(data, at + 1)[0] + 1
+            if end - at < length:
+                break
+            # What is long is copied no more often than it has to be.
+            body = data[at + 5 : at + length] if length < _LONG else memoryview(data)[at + 5 : at + length]
+            yield data[at], body
+            at += length
+        if at < end:
+            self._parts.append(data[at:])
+            self._size = end - at
+            self._wanted = 5 if self._size < 5 else _LENGTH.unpack_from(data, at + 1)[0] + 1
