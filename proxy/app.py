@@ -14,6 +14,7 @@ from typing import Self
 
 from aiohttp import web
 
+from proxy.apart import SecondOpinionApart
 from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
 from proxy.database.answer import answer
@@ -52,12 +53,13 @@ from proxy.operators import (
     make_ledger,
     make_recorder,
 )
-from proxy.opinions import make_opinions, roll
+from proxy.second_opinion import GivesOpinions, SecondOpinion, roll
 from proxy.server.front import FrontDoor
 from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler, trace_nothing
 from proxy.server.in_force import InForce, UpstreamInForce
 from proxy.server.listening import Sockets, find_port
+from proxy.server.mirror import Mirror
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
 from proxy.server.schema_cache import SchemaCache
@@ -89,7 +91,8 @@ class Proxy:
     ``content`` is what ``config`` was read from; with ``path`` the file is watched from then on. The ports
     are those listened on, chosen by the system where the configuration says 0. With ``sockets`` these are
     listened on instead, and not before the first attempt to load the schema cache is over: others serve
-    meanwhile. ``answer`` is the engine's one function, ``wall_clock`` counts seconds since 1970.
+    meanwhile. ``apart`` has mirrored reads settled in a process of their own. ``answer`` is the engine's one
+    function in this process, ``wall_clock`` counts seconds since 1970.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Proxy:
         path: Path | None = None,
         content: bytes = b"",
         sockets: Sockets | None = None,
+        apart: bool = False,
         answer: AnswerRequest = answer,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -106,6 +110,7 @@ class Proxy:
         self._path = path
         self._content = content
         self._sockets = sockets
+        self._apart = apart
         self._engine = answer
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -178,32 +183,21 @@ class Proxy:
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
-        mirroring = self._database(config.shadow.concurrency, "understudy mirror", read_only=True)
         rehearsing = self._database(config.rehearsal.concurrency, "understudy rehearsal")
+        writes = Writes(time.monotonic)
+        throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
+        opinion = self._make_opinion(throttle, writes)
         self.schema_cache = SchemaCache(
             self.state,
-            loading(serving, mirroring, rehearsing),
+            loading(serving, opinion, rehearsing),
             self.emit,
             clock=time.monotonic,
             load_reach=reaching(serving, self.emit),
         )
         upstream = InForce(self.state, lambda config: Upstream(config, time.monotonic))
         self._stack.push_async_callback(upstream.close)
-        writes = Writes(time.monotonic)
-        throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
-        opinions = make_opinions(
-            config,
-            self.state,
-            mirroring,
-            throttle,
-            writes,
-            self.emit,
-            ask_engine=asking(mirroring, answer=self._engine),
-            stack=self._stack,
-        )
-        mirror, self._shrinker = opinions.mirror, opinions.shrinker
+        mirror = Mirror(opinion.settle, throttle, self.emit, concurrency=config.shadow.concurrency)
         mirror.open()
-        self._spawn("shrinking", self._shrinker.keep())
         self._stack.push_async_callback(mirror.close)
         rehearsals = Rehearsals(
             asking(rehearsing, rehearse=True, answer=self._engine),
@@ -217,7 +211,7 @@ class Proxy:
         self.metrics.watch_ledger(self.ledger)
         self.metrics.watch_pool(lambda: serving.connections)
         offers = RecordedOffers(mirror, self._recorder)
-        self.admin_port = await self._listen_admin(throttle, offers, asking(mirroring, answer=self._engine))
+        self.admin_port = await self._listen_admin(throttle, offers, opinion.ask)
         self._stack.callback(self._recorder.close)
         self._handler = handler = Handler(
             self.state,
@@ -269,12 +263,30 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
-    def _database(self, connections: int, name: str, *, read_only: bool = False) -> Database:
-        database = Database(
-            self._config.engine, connections=connections, application_name=name, read_only=read_only
-        )
+    def _database(self, connections: int, name: str) -> Database:
+        database = Database(self._config.engine, connections=connections, application_name=name)
         self._stack.push_async_callback(database.close)
         return database
+
+    def _make_opinion(self, throttle: Throttle, writes: Writes) -> GivesOpinions:
+        opinion: SecondOpinion | SecondOpinionApart
+        spend, await_calm = throttle.spend, writes.await_calm
+        if self._apart:
+            opinion = SecondOpinionApart(self.state, self.emit, spend=spend, await_calm=await_calm)
+            opinion.open()
+        else:
+            opinion = SecondOpinion(
+                self.state, self.emit, spend=spend, await_calm=await_calm, answer=self._engine
+            )
+        self._stack.push_async_callback(opinion.close)
+        self._shrinker = Shrinker(
+            opinion.find_differences,
+            self.emit,
+            clock=time.monotonic,
+            may_ask=lambda: not (throttle.paused or throttle.stopped),
+        )
+        self._spawn("shrinking", self._shrinker.keep())
+        return opinion
 
     async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
         ledger = AskedLedger(self.ledger)

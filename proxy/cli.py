@@ -16,15 +16,12 @@ from proxy.config import Config, LogConfig
 from proxy.console import certificate, mismatches, must_see, readiness, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError, UnderstudyError
-from proxy.loop import FAST_LOOP
+from proxy.loop import DEEPEST, FAST_LOOP
 from proxy.operate.log_output import begin_log
 from proxy.operate.tracing import MISSING, TracingMissing, can_trace
 from proxy.serving import serve_until_told, watch_until_told
 from proxy.tape import live, replay, stand_in
 from proxy.workers import bind_inherited
-
-DEEPEST = 6000
-"""Frames that Python may stack: PostgREST answers requests that nest some hundred levels."""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -134,8 +131,9 @@ def serve(options: argparse.Namespace) -> int:
         command = [sys.executable, "-m", "proxy", "serve", "--config", str(path), "--inherited"]
         return _run("serve", watch_until_told(replace(config, workers=workers), command))
     sockets, line = (None, None) if options.inherited is None else bind_inherited(options.inherited)
+    apart = config.shadow.process == "own"
     try:
-        running = Proxy(config, path=path, content=content, sockets=sockets)
+        running = Proxy(config, path=path, content=content, sockets=sockets, apart=apart)
     except TracingMissing as error:
         return _complain("serve", error)
     begin_log(sys.stderr, lambda: running.state.current.config.log)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from proxy.config import EngineConfig
 from proxy.database.alone import answer_alone
@@ -45,13 +45,20 @@ def asking(
     return ask
 
 
-def loading(serving: Database, *others: Database) -> LoadSchema:
+class Forgets(Protocol):
+    """Whoever knows something of the catalog."""
+
+    async def flush(self) -> None:
+        """Forget it."""
+
+
+def loading(serving: Database, *others: Forgets) -> LoadSchema:
     """What reads the schema cache through ``serving``, and has all forget the catalog as it was."""
 
     async def load(options: EngineConfig) -> Schema:
         schema = await serving.load_schema(options)
-        for database in others:
-            await database.flush()
+        for other in others:
+            await other.flush()
         return schema
 
     return load

@@ -8,7 +8,7 @@ says that the engine declines, which is coverage and never a mismatch; ``EngineD
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from proxy.messages import Answer, Headers
 
@@ -16,7 +16,16 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | dict[str, Json] |
 
 
 class UnderstudyError(Exception):
-    """The root; never raised itself."""
+    """The root; never raised itself. All may travel from one process of ours to another."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.args, self.__dict__)
+
+
+def _revive(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class ApiError(UnderstudyError):

@@ -1,4 +1,4 @@
-"""Which event loop runs the servers: uvloop where it is to be had."""
+"""How the programs run: on which event loop, uvloop where it is to be had, and how deep they may call."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,3 +10,6 @@ except ImportError:
 else:
     FAST_LOOP = uvloop.new_event_loop
 """For ``asyncio.Runner(loop_factory=…)``; None means asyncio's own."""
+
+DEEPEST = 6000
+"""Frames that Python may stack: PostgREST answers requests that nest some hundred levels."""

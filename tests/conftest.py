@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.cli import DEEPEST
+from proxy.loop import DEEPEST
 from proxy.operate.log_output import LOGGER
 from tests.support import database
 from tests.support.database import ConformanceDatabase

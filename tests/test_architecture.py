@@ -36,13 +36,15 @@ ROOMS = {
     "loop": set(),
     "files": set(),
     "operators": SERVES_EVERYONE | {"ledger", "operate", "server", "shadow", "tape"},
-    "opinions": SERVES_EVERYONE | {"database", "server"},
     "judging": SERVES_EVERYONE | {"ledger", "server", "shadow"},
     "wishes": SERVES_EVERYONE | {"judging", "ledger", "modes", "server", "shadow"},
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
+    "line": set(),
+    "second_opinion": SERVES_EVERYONE | {"database", "databases", "server"},
+    "apart": SERVES_EVERYONE | {"database", "line", "loop", "second_opinion", "server", "shadow"},
     "app": SERVES_EVERYONE
-    | {"shadow", "database", "databases", "files", "server", "operate", "operators", "ledger", "tape"}
-    | {"judging", "opinions", "wishes"},
+    | {"apart", "database", "databases", "files", "judging", "ledger", "operate", "operators"}
+    | {"second_opinion", "server", "shadow", "tape", "wishes"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},

@@ -215,6 +215,13 @@ SECTIONS = (
                 "Mirroring stops while the upstream takes this many times as long as it usually does, or "
                 "while clients wait for a connection of the engine's; it goes on when that is over.",
             ),
+            Key(
+                "process",
+                choice("own", "same"),
+                "Where mirrored reads are answered, compared and proven: in a process of their `own`, which "
+                "takes no time from clients and some 100 MiB of memory, or in the `same` one.",
+                restart=True,
+            ),
         ),
         ShadowConfig,
     ),

@@ -115,7 +115,8 @@ class ShadowConfig:
     """What the mirror may cost: queue length and bytes, workers, seconds and body size per read.
 
     ``budget`` is in seconds of database time per second. ``breaker`` is how many times its usual latency the
-    upstream may take.
+    upstream may take. ``process`` says where mirrored reads are settled: in one of their ``own``, or in the
+    ``same`` as clients.
     """
 
     queue: int = 1000
@@ -125,6 +126,7 @@ class ShadowConfig:
     max_body: int = 1024 * 1024
     budget: float | None = None
     breaker: float = 5.0
+    process: str = "own"
 
 
 @dataclass(frozen=True, slots=True)

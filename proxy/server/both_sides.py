@@ -7,8 +7,8 @@ from proxy.difference import Difference
 from proxy.errors import ApiError, UnderstudyError, render_error
 from proxy.messages import Answer, Request
 from proxy.server.comparing import Comparer, Pair
-from proxy.server.mirror import Prove
 from proxy.server.proof import AskUpstream
+from proxy.server.settling import Prove
 from proxy.server.state import AskEngine, Snapshot, State
 
 

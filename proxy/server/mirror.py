@@ -1,7 +1,4 @@
-"""Give the other side a copy of what one has answered, and say how the two answers compare.
-
-In shadow, and for the clients that a canary does not choose, the other side is the engine; where the engine
-has answered, it is the upstream. Nothing else depends on which it is.
+"""Give the other side a copy of what one has answered, and account for what becomes of it.
 
 The client is done before anything here begins, and nothing here is waited for: ``offer`` is synchronous,
 takes what fits and sheds the rest at once. Every offer ends in exactly one ``Judged`` or ``Shed``, whatever
@@ -12,41 +9,19 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from proxy.config import ShadowConfig
-from proxy.errors import ApiError, Unsupported, UpstreamError, UpstreamRefused, render_error
-from proxy.events import (
-    Crashed,
-    Emit,
-    Event,
-    Judged,
-    ReadAgain,
-    RuleHit,
-    Shed,
-    ShedReason,
-    SideAnswered,
-    VolatileFound,
-)
-from proxy.messages import Answer, Exchange, Request
-from proxy.server.comparing import Comparer, Pair
-from proxy.server.proof import AskUpstream, Proof
-from proxy.server.roles import find_role
-from proxy.server.state import AskEngine, Snapshot
+from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason
+from proxy.messages import Exchange
+from proxy.server.proof import Proof
+from proxy.server.settling import Job, describe, judge
+from proxy.server.state import Snapshot
 from proxy.shadow.policy import Decision, Side
-from proxy.shadow.proposals import propose
-from proxy.shadow.shape import read_shape
-from proxy.shadow.signature import sign
 
-MAX_REQUEST_LINE = 2000
-MAX_DETAIL = 120
-
-Prove: TypeAlias = Callable[[Request, Pair, Snapshot], Awaitable[Proof]]
-"""Says what a difference between two answers is."""
-
-Check: TypeAlias = Callable[[str, Request, Pair, Snapshot], Awaitable[None]]
-"""Checks, beside a read of a table whose answers match, what the checker itself is worth."""
+Settle: TypeAlias = Callable[[Job], Awaitable[Judged | Shed]]
+"""Says what became of a mirrored read, or why nothing did."""
 
 
 class Admits(Protocol):
@@ -54,38 +29,6 @@ class Admits(Protocol):
 
     def admit(self, served_by: Side, seconds: float, limits: ShadowConfig) -> ShedReason | None:
         """Why a read is not to be mirrored that ``served_by`` has answered in ``seconds``; None if it is."""
-
-    def spend(self, seconds: float) -> None:
-        """So much database time was taken."""
-
-
-async def check_nothing(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
-    """The check of a mirror that makes none."""
-
-
-async def ask_nobody(_: Request, __: int) -> Answer:
-    """The upstream where there is none."""
-    raise UpstreamRefused("there is no upstream")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One mirrored read: what to ask the other side, and what ``served_by`` has answered.
-
-    Only itself is equal to it.
-    """
-
-    table: str
-    exchange: Exchange
-    snapshot: Snapshot
-    since: float
-    mode: str
-    served_by: Side
-
-    @property
-    def limits(self) -> ShadowConfig:
-        """What was allowed when the read was offered."""
-        return self.snapshot.config.shadow
 
 
 class Mirror:
@@ -98,24 +41,16 @@ class Mirror:
 
     def __init__(
         self,
-        ask_engine: AskEngine,
-        comparer: Comparer,
-        prove: Prove,
+        settle: Settle,
         throttle: Admits,
         emit: Emit,
         *,
         concurrency: int,
-        check: Check = check_nothing,
-        ask_upstream: AskUpstream = ask_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``clock`` counts seconds."""
-        self._ask_engine = ask_engine
-        self._comparer = comparer
-        self._ask_upstream = ask_upstream
-        self._prove = prove
+        self._settle = settle
         self._throttle = throttle
-        self._check = check
         self._emit = emit
         self._concurrency = concurrency
         self._clock = clock
@@ -221,6 +156,8 @@ class Mirror:
     async def _attempt(self, job: Job) -> Event:
         """Settle one read. The one place where whatever goes wrong becomes a verdict."""
         try:
+            if self._clock() - job.since > job.limits.timeout:
+                return Shed(job.table, "deadline")
             return await self._settle(job)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -231,71 +168,6 @@ class Mirror:
         except Exception as error:
             self._tell(Crashed("mirror", describe(error)))
             return judge(job, Proof("failed", detail=f"internal error: {describe(error)}"))
-
-    async def _settle(self, job: Job) -> Event:
-        """Ask the other side, compare, and have a difference proven."""
-        started = self._clock()
-        if started - job.since > job.limits.timeout:
-            return Shed(job.table, "deadline")
-        asking = self._hear_upstream if job.served_by == "engine" else self._hear_engine
-        answer = await asking(job)
-        if isinstance(answer, Proof):
-            return judge(job, answer)
-        seconds = max(0.0, self._clock() - started)
-        self._throttle.spend(seconds)
-        if job.served_by == "engine":
-            self._tell(SideAnswered(job.table, "upstream", seconds))
-            pair = Pair(answer, job.exchange.answer)
-        else:
-            self._tell(SideAnswered(job.table, "engine", seconds))
-            pair = Pair(job.exchange.answer, answer)
-        comparison = await self._comparer.compare(job.exchange.request, pair, job.snapshot)
-        for rule in sorted(comparison.ignored):
-            self._tell(RuleHit(job.table, rule))
-        if comparison.verdict == "mismatch":
-            return judge(job, await self._have_proven(job, pair), seconds)
-        if comparison.verdict == "match":
-            await self._have_checked(job, pair)
-        return judge(job, Proof(comparison.verdict), seconds)
-
-    async def _hear_engine(self, job: Job) -> Answer | Proof:
-        limit = asyncio.timeout(job.limits.timeout)
-        try:
-            async with limit:
-                return await self._ask_engine(job.exchange.request, job.snapshot)
-        except ApiError as error:
-            return render_error(error)
-        except Unsupported as refusal:
-            return Proof("unsupported", detail=refusal.feature[:MAX_DETAIL])
-        except Exception as error:
-            return Proof("failed", detail="timeout" if limit.expired() else describe(error))
-
-    async def _hear_upstream(self, job: Job) -> Answer | Proof:
-        """What the upstream would have answered. That it is silent says nothing about the engine."""
-        try:
-            async with asyncio.timeout(job.limits.timeout):
-                return await self._ask_upstream(job.exchange.request, job.limits.max_body)
-        except (UpstreamError, TimeoutError):
-            return Proof("inconclusive", detail="the upstream did not answer")
-
-    async def _have_proven(self, job: Job, pair: Pair) -> Proof:
-        request = job.exchange.request
-        proof = await self._prove(request, pair, job.snapshot)
-        self._throttle.spend(proof.upstream_seconds + proof.engine_seconds)
-        self._tell(ReadAgain(job.table, proof.upstream_seconds, proof.engine_seconds))
-        for proposal in propose(proof.volatile):
-            self._tell(VolatileFound(job.table, read_shape(request), proposal.path, proposal.header))
-        return proof
-
-    async def _have_checked(self, job: Job, pair: Pair) -> None:
-        """Whatever becomes of the check, the read's verdict is not its affair."""
-        try:
-            async with asyncio.timeout(job.limits.timeout):
-                await self._check(job.table, job.exchange.request, pair, job.snapshot)
-        except TimeoutError:
-            return
-        except Exception as error:
-            self._tell(Crashed("check", describe(error)))
 
     def _shed(self, table: str, reason: ShedReason) -> None:
         self._tell(Shed(table, reason))
@@ -318,49 +190,6 @@ class Mirror:
                 return
 
 
-def judge(job: Job, proof: Proof, seconds: float = 0.0) -> Judged:
-    """The verdict on ``job``, with the answers that show it where it is a mismatch.
-
-    ``seconds`` is how long the side took that has not served the client; 0 if it did not answer.
-    """
-    request = job.exchange.request
-    by_engine = job.served_by == "engine"
-    judged = Judged(
-        job.table,
-        proof.verdict,
-        render_request_line(request),
-        proof.differences,
-        seconds if by_engine else job.exchange.seconds,
-        job.exchange.seconds if by_engine else seconds,
-        proof.detail,
-        read_shape(request),
-        role=find_role(request, job.snapshot, time.time()),
-        status=job.exchange.answer.status,
-        upstream_version=(job.exchange.answer.header(b"server") or b"").decode("latin-1"),
-        mode=job.mode,
-    )
-    if proof.verdict != "mismatch" or proof.pair is None:
-        return judged
-    upstream, engine = proof.pair.upstream, proof.pair.engine
-    signature = sign(job.table, request, upstream, proof.differences)
-    return replace(judged, signature=signature, request=request, upstream=upstream, engine=engine)
-
-
 def _trace(job: Job, judged: Judged, seconds: float) -> Judged:
     asked: Side = "upstream" if job.served_by == "engine" else "engine"
     return replace(judged, trace=job.exchange.trace, seconds=seconds, asked=asked)
-
-
-def render_request_line(request: Request) -> str:
-    """Method and target, shortened, without bytes that could not be shown."""
-    target = request.target[:MAX_REQUEST_LINE].decode("ascii", "backslashreplace")
-    return f"{request.method} {target}"
-
-
-def describe(error: BaseException) -> str:
-    """What kind of error it is and what caused it: class names only, since messages may quote values."""
-    names = [type(error).__name__]
-    cause = error.__cause__
-    if cause is not None:
-        names.append(type(cause).__name__)
-    return " from ".join(names)[:MAX_DETAIL]

@@ -27,7 +27,7 @@ from proxy.events import (
 )
 from proxy.messages import Answer, Request
 from proxy.server.comparing import SMALL
-from proxy.server.mirror import MAX_DETAIL, describe, render_request_line
+from proxy.server.settling import MAX_DETAIL, describe, render_request_line
 from proxy.server.state import AskEngine, Snapshot
 from proxy.server.writes import OVERLAPPED
 from proxy.shadow.compare import Comparison

@@ -28,8 +28,9 @@ from proxy.events import (
 )
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import SMALL, Comparer, Pair
-from proxy.server.mirror import Check, Mirror, Prove, check_nothing, describe
+from proxy.server.mirror import Mirror
 from proxy.server.proof import Proof
+from proxy.server.settling import Check, Prove, Settling, check_nothing, describe
 from proxy.server.state import Snapshot
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision, Names, Side
@@ -188,16 +189,10 @@ def stage(
         events.append(event)
         heard.set()
 
-    mirror = Mirror(
-        engine,
-        Comparer(comparing=comparing),
-        prove,
-        throttle or Gatekeeper(),
-        listen,
-        concurrency=concurrency,
-        check=check,
-        clock=now,
-    )
+    keeper = throttle or Gatekeeper()
+    comparer = Comparer(comparing=comparing)
+    settling = Settling(engine, comparer, prove, listen, spend=keeper.spend, check=check, clock=now)
+    mirror = Mirror(settling, keeper, listen, concurrency=concurrency, clock=now)
     mirror.open()
     return Stage(mirror, events, heard)
 
@@ -463,7 +458,9 @@ def test_a_listener_that_fails_stops_neither_the_client_nor_the_workers() -> Non
         raise OSError("disk full")
 
     async def main() -> None:
-        mirror = Mirror(fast, Comparer(), believing, Gatekeeper(), failing, concurrency=1, clock=now)
+        keeper = Gatekeeper()
+        settling = Settling(fast, Comparer(), believing, failing, spend=keeper.spend, clock=now)
+        mirror = Mirror(settling, keeper, failing, concurrency=1, clock=now)
         mirror.open()
         for _ in range(3):
             mirror.offer(decision(), Exchange(REQUEST, ROWS, 0.1), limited(queue=2))

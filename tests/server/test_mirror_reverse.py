@@ -10,6 +10,7 @@ from proxy.events import Event, Judged, SideAnswered
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer
 from proxy.server.mirror import Mirror
+from proxy.server.settling import Settling
 from proxy.shadow.policy import Decision
 from proxy.trace import TraceParent
 from tests.server.test_mirror import OTHER_ROWS, REQUEST, ROWS, Gatekeeper, believing, hung, limited
@@ -25,16 +26,17 @@ async def play(
 ) -> tuple[list[Judged], list[Event]]:
     """Offer one read that the engine has answered in a quarter of a second, and wait for its end."""
     events: list[Event] = []
-    mirror = Mirror(
+    keeper = Gatekeeper()
+    settling = Settling(
         hung,
         Comparer(),
         believing,
-        Gatekeeper(),
         events.append,
-        concurrency=1,
+        spend=keeper.spend,
         ask_upstream=upstream,
         clock=now,
     )
+    mirror = Mirror(settling, keeper, events.append, concurrency=1, clock=now)
     mirror.open()
     mirror.offer(SERVED, Exchange(REQUEST, served, 0.25, trace), limited(timeout=2.0))
     await asyncio.sleep(5)

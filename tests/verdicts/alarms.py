@@ -19,8 +19,10 @@ from tests.verdicts.reads import draw_read
 from tests.verdicts.stage import proxy_before, shop_database, upstream_on
 
 SHADOW = "{queue: 4000, concurrency: 16, timeout: 10s}"
-MOST_WAITING = 10
-"""Clients pause while more reads than this wait to be compared, so that few are shed."""
+MOST_PENDING = 8
+"""Clients slow down while more reads than this are not compared yet: what waits meets more writes."""
+PACE = 0.1
+"""Seconds between two looks at how far the mirror is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,7 @@ class _Crowd:
         self._left = reads
         self._end = end
         self._chance = chance
-        self._go = asyncio.Event()
-        self._go.set()
+        self._pause = 0.0
         self._readers = 0
 
     async def read_on(self) -> None:
@@ -110,7 +111,7 @@ class _Crowd:
         try:
             async with WireClient(self._running.url, timeout=20.0) as client:
                 while self._left > 0 and time.monotonic() < self._end:
-                    await self._go.wait()
+                    await asyncio.sleep(self._pause)
                     self._left -= 1
                     try:
                         await client.ask(draw_read(self._chance))
@@ -120,14 +121,14 @@ class _Crowd:
             self._readers -= 1
 
     async def watch(self) -> None:
-        """Let the clients wait while the mirror is behind."""
+        """Keep the clients as fast as the mirror can follow."""
         async with aiohttp.ClientSession() as session:
             while self._readers or (time.monotonic() < self._end and self._left > 0):
-                if await _read_metric(session, self._running, "queue_entries") > MOST_WAITING:
-                    self._go.clear()
+                if _count_pending(await _read_status(session, self._running)) > MOST_PENDING:
+                    self._pause = min(0.2, 0.001 + 1.1 * self._pause)
                 else:
-                    self._go.set()
-                await asyncio.sleep(0.05)
+                    self._pause *= 0.9
+                await asyncio.sleep(PACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,15 @@ class _Tally:
     examples: tuple[Mapping[str, Any], ...]
 
 
+async def _read_status(session: aiohttp.ClientSession, running: Program) -> Any:
+    async with session.get(f"{running.admin_url}/status") as answer:
+        return await answer.json()
+
+
+def _count_pending(status: Any) -> int:
+    return sum(table["pending"] for table in status["tally"])
+
+
 async def _read_metric(session: aiohttp.ClientSession, running: Program, name: str) -> float:
     async with session.get(f"{running.admin_url}/metrics") as answer:
         text = await answer.text()
@@ -147,8 +157,7 @@ async def _read_metric(session: aiohttp.ClientSession, running: Program, name: s
 
 async def _read_tally(running: Program) -> _Tally:
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{running.admin_url}/status") as answer:
-            status = await answer.json()
+        status = await _read_status(session, running)
         injected = await _read_metric(session, running, "selftest_injected_total")
         detected = await _read_metric(session, running, "selftest_detected_total")
     counts: Counter[str] = Counter()
@@ -156,8 +165,8 @@ async def _read_tally(running: Program) -> _Tally:
         counts["reads"] += table["reads"]
         for kind in ("verdicts", "skipped", "shed"):
             counts.update(table[kind])
-    pending = sum(table["pending"] for table in status["tally"])
-    return _Tally(counts, pending, int(injected), int(detected), tuple(status["disagreements"]))
+    pending, examples = _count_pending(status), tuple(status["disagreements"])
+    return _Tally(counts, pending, int(injected), int(detected), examples)
 
 
 async def _settled(running: Program) -> _Tally:

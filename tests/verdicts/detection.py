@@ -21,6 +21,7 @@ from proxy.server.comparing import Comparer
 from proxy.server.mirror import Mirror
 from proxy.server.proof import AT_ONCE, Prover
 from proxy.server.schema_cache import make_names
+from proxy.server.settling import Settling
 from proxy.server.state import Snapshot
 from proxy.server.throttle import Throttle
 from proxy.shadow.policy import Decision
@@ -100,9 +101,9 @@ async def _detect_one(
             toss=lambda: random.random() < 0.5,
             is_current=lambda _: True,
         )
-        mirror = Mirror(
-            touched, comparer, prover, Throttle(time.monotonic, lambda: 0), told.put_nowait, concurrency=1
-        )
+        throttle = Throttle(time.monotonic, lambda: 0)
+        settling = Settling(touched, comparer, prover, told.put_nowait, spend=throttle.spend)
+        mirror = Mirror(settling, throttle, told.put_nowait, concurrency=1)
         mirror.open()
         stack.push_async_callback(mirror.close)
         reads = 0

@@ -1,0 +1,196 @@
+"""Settle one mirrored read: ask the side that has not served the client, compare, have a difference proven.
+
+In shadow, and for the clients that a canary does not choose, that side is the engine; where the engine has
+answered, it is the upstream. Nothing else depends on which it is.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from proxy.config import ShadowConfig
+from proxy.errors import ApiError, Unsupported, UpstreamError, UpstreamRefused, render_error
+from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, SideAnswered, VolatileFound
+from proxy.messages import Answer, Exchange, Request
+from proxy.server.comparing import Comparer, Pair
+from proxy.server.proof import AskUpstream, Proof
+from proxy.server.roles import find_role
+from proxy.server.state import AskEngine, Snapshot
+from proxy.shadow.policy import Side
+from proxy.shadow.proposals import propose
+from proxy.shadow.shape import read_shape
+from proxy.shadow.signature import sign
+
+MAX_REQUEST_LINE = 2000
+MAX_DETAIL = 120
+
+Prove: TypeAlias = Callable[[Request, Pair, Snapshot], Awaitable[Proof]]
+"""Says what a difference between two answers is."""
+
+Check: TypeAlias = Callable[[str, Request, Pair, Snapshot], Awaitable[None]]
+"""Checks, beside a read of a table whose answers match, what the checker itself is worth."""
+
+
+async def check_nothing(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
+    """The check of a mirror that makes none."""
+
+
+async def ask_nobody(_: Request, __: int) -> Answer:
+    """The upstream where there is none."""
+    raise UpstreamRefused("there is no upstream")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One mirrored read: what to ask the other side, and what ``served_by`` has answered.
+
+    Only itself is equal to it.
+    """
+
+    table: str
+    exchange: Exchange
+    snapshot: Snapshot
+    since: float
+    mode: str
+    served_by: Side
+
+    @property
+    def limits(self) -> ShadowConfig:
+        """What was allowed when the read was offered."""
+        return self.snapshot.config.shadow
+
+
+class Settling:
+    """Says what became of a read; ``spend`` is told the seconds of database time that it took.
+
+    ``clock`` gives seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        ask_engine: AskEngine,
+        comparer: Comparer,
+        prove: Prove,
+        emit: Emit,
+        *,
+        spend: Callable[[float], None],
+        check: Check = check_nothing,
+        ask_upstream: AskUpstream = ask_nobody,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask_engine = ask_engine
+        self._comparer = comparer
+        self._ask_upstream = ask_upstream
+        self._prove = prove
+        self._spend = spend
+        self._check = check
+        self._emit = emit
+        self._clock = clock
+
+    async def __call__(self, job: Job) -> Judged:
+        """The verdict on ``job``. Raises nothing that a side can cause."""
+        started = self._clock()
+        asking = self._hear_upstream if job.served_by == "engine" else self._hear_engine
+        answer = await asking(job)
+        if isinstance(answer, Proof):
+            return judge(job, answer)
+        seconds = max(0.0, self._clock() - started)
+        self._spend(seconds)
+        if job.served_by == "engine":
+            self._emit(SideAnswered(job.table, "upstream", seconds))
+            pair = Pair(answer, job.exchange.answer)
+        else:
+            self._emit(SideAnswered(job.table, "engine", seconds))
+            pair = Pair(job.exchange.answer, answer)
+        comparison = await self._comparer.compare(job.exchange.request, pair, job.snapshot)
+        for rule in sorted(comparison.ignored):
+            self._emit(RuleHit(job.table, rule))
+        if comparison.verdict == "mismatch":
+            return judge(job, await self._have_proven(job, pair), seconds)
+        if comparison.verdict == "match":
+            await self._have_checked(job, pair)
+        return judge(job, Proof(comparison.verdict), seconds)
+
+    async def _hear_engine(self, job: Job) -> Answer | Proof:
+        limit = asyncio.timeout(job.limits.timeout)
+        try:
+            async with limit:
+                return await self._ask_engine(job.exchange.request, job.snapshot)
+        except ApiError as error:
+            return render_error(error)
+        except Unsupported as refusal:
+            return Proof("unsupported", detail=refusal.feature[:MAX_DETAIL])
+        except Exception as error:
+            return Proof("failed", detail="timeout" if limit.expired() else describe(error))
+
+    async def _hear_upstream(self, job: Job) -> Answer | Proof:
+        """What the upstream would have answered. That it is silent says nothing about the engine."""
+        try:
+            async with asyncio.timeout(job.limits.timeout):
+                return await self._ask_upstream(job.exchange.request, job.limits.max_body)
+        except (UpstreamError, TimeoutError):
+            return Proof("inconclusive", detail="the upstream did not answer")
+
+    async def _have_proven(self, job: Job, pair: Pair) -> Proof:
+        request = job.exchange.request
+        proof = await self._prove(request, pair, job.snapshot)
+        self._spend(proof.upstream_seconds + proof.engine_seconds)
+        self._emit(ReadAgain(job.table, proof.upstream_seconds, proof.engine_seconds))
+        for proposal in propose(proof.volatile):
+            self._emit(VolatileFound(job.table, read_shape(request), proposal.path, proposal.header))
+        return proof
+
+    async def _have_checked(self, job: Job, pair: Pair) -> None:
+        """Whatever becomes of the check, the read's verdict is not its affair."""
+        try:
+            async with asyncio.timeout(job.limits.timeout):
+                await self._check(job.table, job.exchange.request, pair, job.snapshot)
+        except TimeoutError:
+            return
+        except Exception as error:
+            self._emit(Crashed("check", describe(error)))
+
+
+def judge(job: Job, proof: Proof, seconds: float = 0.0) -> Judged:
+    """The verdict on ``job``, with the answers that show it where it is a mismatch.
+
+    ``seconds`` is how long the side took that has not served the client; 0 if it did not answer.
+    """
+    request = job.exchange.request
+    by_engine = job.served_by == "engine"
+    judged = Judged(
+        job.table,
+        proof.verdict,
+        render_request_line(request),
+        proof.differences,
+        seconds if by_engine else job.exchange.seconds,
+        job.exchange.seconds if by_engine else seconds,
+        proof.detail,
+        read_shape(request),
+        role=find_role(request, job.snapshot, time.time()),
+        status=job.exchange.answer.status,
+        upstream_version=(job.exchange.answer.header(b"server") or b"").decode("latin-1"),
+        mode=job.mode,
+    )
+    if proof.verdict != "mismatch" or proof.pair is None:
+        return judged
+    upstream, engine = proof.pair.upstream, proof.pair.engine
+    signature = sign(job.table, request, upstream, proof.differences)
+    return replace(judged, signature=signature, request=request, upstream=upstream, engine=engine)
+
+
+def render_request_line(request: Request) -> str:
+    """Method and target, shortened, without bytes that could not be shown."""
+    target = request.target[:MAX_REQUEST_LINE].decode("ascii", "backslashreplace")
+    return f"{request.method} {target}"
+
+
+def describe(error: BaseException) -> str:
+    """What kind of error it is and what caused it: class names only, since messages may quote values."""
+    names = [type(error).__name__]
+    cause = error.__cause__
+    if cause is not None:
+        names.append(type(cause).__name__)
+    return " from ".join(names)[:MAX_DETAIL]

@@ -1,0 +1,132 @@
+"""Mirrored reads are settled in a process of their own, and whatever becomes of it costs clients nothing."""
+
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from proxy.app import Proxy
+from proxy.config import Config, ShadowConfig
+from proxy.embedded.processes import child_processes
+from proxy.tape.wire import WireClient
+from tests.e2e.support import (
+    LOCALHOST,
+    Crowd,
+    as_sent,
+    assert_all_accounted,
+    count_all,
+    make_config,
+    read_all,
+    recorded_reads,
+    standing_in,
+    until,
+)
+from tests.support.database import ConformanceDatabase
+
+TABLES = ("storage", "location", "data_item")
+
+
+@asynccontextmanager
+async def playing_apart(config: Config) -> AsyncIterator[Proxy]:
+    async with Proxy(config, apart=True) as running:
+        await until(lambda: running.state.current.engine is not None)
+        yield running
+
+
+def find_opinions() -> list[int]:
+    """The children of this process that settle mirrored reads."""
+    return [child for child in child_processes(os.getpid()) if _settles(child)]
+
+
+def _settles(process: int) -> bool:
+    told = Path(f"/proc/{process}/cmdline")
+    if told.exists():
+        return b"proxy.apart" in told.read_bytes()
+    listed = subprocess.run(["ps", "-o", "command=", "-p", str(process)], capture_output=True)
+    return b"proxy.apart" in listed.stdout
+
+
+def find_opinion() -> int:
+    (found,) = find_opinions()
+    return found
+
+
+async def agree(running: Proxy, count: int) -> None:
+    """Wait for so many further matches."""
+    before = count_all(running)["match"]
+    await until(lambda: count_all(running)["match"] >= before + count)
+
+
+async def test_reads_are_compared_and_no_connection_of_the_mirror_is_here(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    reads = recorded_reads(40, tables=TABLES)
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url())
+        async with playing_apart(config) as running:
+            assert await read_all(running.port, reads) == []
+            await assert_all_accounted(running)
+            counts = count_all(running)
+            assert counts["match"] + counts["equivalent"] + counts["indeterminate"] == counts["reads"] == 40
+            assert os.getpriority(os.PRIO_PROCESS, find_opinion()) > os.getpriority(os.PRIO_PROCESS, 0)
+        assert find_opinions() == []
+
+
+async def test_one_that_is_killed_is_replaced_and_every_read_has_its_end(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url())
+        async with playing_apart(config) as running:
+            crowd = Crowd(running.port, recorded_reads(40, tables=TABLES))
+            async with crowd.reading(8):
+                await agree(running, 20)
+                first = find_opinion()
+                os.kill(first, signal.SIGKILL)
+                await agree(running, 20)
+                assert find_opinion() != first
+            await assert_all_accounted(running)
+        assert crowd.wrong == []
+        assert count_all(running)["mismatch"] == 0
+
+
+async def test_one_that_hangs_costs_no_client_anything(conformance_database: ConformanceDatabase) -> None:
+    shadow = ShadowConfig(queue=4, concurrency=2)
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url(), shadow=shadow)
+        async with playing_apart(config) as running:
+            crowd = Crowd(running.port, recorded_reads(40, tables=TABLES))
+            async with crowd.reading(8):
+                await agree(running, 5)
+                opinion = find_opinion()
+                os.kill(opinion, signal.SIGSTOP)
+                await crowd.more(200)
+                assert count_all(running)["queue"] >= 100
+                os.kill(opinion, signal.SIGCONT)
+                await agree(running, 5)
+            await assert_all_accounted(running)
+        assert crowd.wrong == []
+
+
+async def test_it_follows_the_configuration_in_force(conformance_database: ConformanceDatabase) -> None:
+    (read,) = recorded_reads(1, tables=["storage"], successful=True)
+
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url())
+        async with (
+            playing_apart(config) as running,
+            WireClient(f"http://{LOCALHOST}:{running.port}") as client,
+        ):
+            await client.ask(as_sent(read))
+            await agree(running, 0)
+            snapshot = running.state.current
+            small = replace(snapshot.config, engine=replace(snapshot.config.engine, db_max_rows=0))
+            assert snapshot.engine is not None
+            engine = replace(snapshot.engine, options=small.engine)
+            running.state.replace(replace(snapshot, config=small, engine=engine))
+            await client.ask(as_sent(read))
+            await until(lambda: count_all(running)["mismatch"] == 1)
+            await assert_all_accounted(running)
