@@ -29,15 +29,12 @@ class FaultyEngine:
         """From now on fail in the way of ``fault``."""
         self._fault = fault
         if fault == "lost database":
-            await self._execute(
-                "alter role cutover_engine nologin",
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'cutover_engine'",
-            )
+            await lose_database(self._database)
 
     async def recover(self) -> None:
         """From now on do as it should."""
         if self._fault == "lost database":
-            await self._execute("alter role cutover_engine login")
+            await restore_database(self._database)
         self._fault = None
 
     async def __call__(
@@ -56,13 +53,28 @@ class FaultyEngine:
                 pass
         return await self._answer(request, snapshot, database, **options)
 
-    async def _execute(self, *statements: str) -> None:
-        connection = await asyncpg.connect(self._database)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
+
+async def lose_database(url: str) -> None:
+    """Throw the engine out of the database at ``url``, a superuser's, and let it in no more."""
+    await _execute(
+        url,
+        "alter role cutover_engine nologin",
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'cutover_engine'",
+    )
+
+
+async def restore_database(url: str) -> None:
+    """Let the engine in again."""
+    await _execute(url, "alter role cutover_engine login")
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 def falsify(answer: Answer) -> Answer:

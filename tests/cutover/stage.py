@@ -34,9 +34,16 @@ shadow: {{queue: 5000, timeout: 700ms, breaker: 1000}}   # also what a client wa
 readiness: {{max_mismatch_rate: 0.01, max_unseen_shapes: 0.01, max_latency_ratio: 100, min_period: 0}}
 guard:  {{window: 30s, slow: 5s}}
 tables:
-  item:  {{reads: shadow, verify: 20}}       # the table of this story
-  shelf: {{reads: shadow, verify: 20}}       # embedded by reads of it
+  item:  {{reads: {reads}, verify: 20}}       # the table of this story
+  shelf: {{reads: {reads}, verify: 20}}       # embedded by reads of it
 """
+
+
+def write_file(directory: Path, ledger: str, upstream: str, database: str, *, reads: str = "shadow") -> Path:
+    """The configuration, with both tables' reads in one mode."""
+    file = directory / "understudy.yaml"
+    file.write_text(FILE.format(ledger=ledger, upstream=upstream, database=database, reads=reads))
+    return file
 
 
 @contextmanager
@@ -113,14 +120,8 @@ class Stage:
 @asynccontextmanager
 async def stage(database: str, upstream: Program, directory: Path) -> AsyncIterator[Stage]:
     """The proxy between clients and ``upstream``, with its schema cache loaded."""
-    file = directory / "understudy.yaml"
-    file.write_text(
-        FILE.format(
-            ledger=f"sqlite:///{directory}/ledger.db",
-            upstream=upstream.url,
-            database=login_url(database, "cutover_engine"),
-        )
-    )
+    login = login_url(database, "cutover_engine")
+    file = write_file(directory, f"sqlite:///{directory}/ledger.db", upstream.url, login)
     engine = FaultyEngine(answer, database)
     witness = Witness()
     content = file.read_bytes()

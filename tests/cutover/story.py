@@ -1,6 +1,7 @@
 """What is played: from shadow to the engine under live traffic, then the engine fails in every way."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from tests.cutover.crowd import Crowd, Seen, learn
 from tests.cutover.faults import FAULTS, Fault
 from tests.cutover.stage import Stage
 
-VERIFY = 20.0
+VERIFIED = (5.0, 20.0, 100.0)
+"""The shares in percent that are verified while the engine answers wrongly."""
+
 SHARES = (1.0, 10.0, 50.0, 100.0)
 TABLES = ("item", "shelf")
 PATIENCE = 200.0
@@ -51,7 +54,11 @@ async def play(stage: Stage, say: Say, pace: Pace, *, clients: int = 50) -> list
         await _become_ready(stage, say, findings)
         await _promote(stage, crowd, say, pace, findings)
         for fault in FAULTS:
-            await fail(stage, crowd, fault, say, pace, findings)
+            if fault != "wrong answers":
+                await fail(stage, crowd, fault, say, pace, findings)
+        for share in VERIFIED:
+            await _verify(stage, share)
+            await fail(stage, crowd, "wrong answers", say, pace, findings)
         crowd.begin()
         for number, one in enumerate(crowd.total):
             say(
@@ -115,11 +122,22 @@ async def fail(stage: Stage, crowd: Crowd, fault: Fault, say: Say, pace: Pace, f
     if fault == "wrong answers":
         wrong = sum(one.wrong for one in seen)
         late = proven.get("item", started) - started
-        say(f"  proven after {late:.1f} s; {wrong} wrong answers got out, where {VERIFY:g} % are verified")
+        share = stage.proxy.state.current.config.tables["item"].verify
+        say(
+            f"  {share:g} % verified: proven after {late:.2f} s, {wrong} wrong answers got out; "
+            f"one of {100 / share:.0f} is looked at, and others get out while it is being proven"
+        )
         findings.expect(sum(one.errors for one in seen) == 0, f"{fault}: errors reached clients")
     else:
         _expect_faultless(findings, fault, seen)
     await _resume(stage, findings, fault)
+
+
+async def _verify(stage: Stage, share: float) -> None:
+    """Have so much of what the engine answers verified: an edit of the file, as with any editor."""
+    text = stage.file.read_text()
+    stage.file.write_text(re.sub(r"verify: [0-9]+", f"verify: {share:g}", text))
+    await _wait(lambda: stage.proxy.state.current.config.tables["item"].verify == share, 5.0)
 
 
 async def _resume(stage: Stage, findings: Findings, fault: Fault) -> None:
