@@ -86,7 +86,8 @@ async def _become_ready(stage: Stage, say: Say, findings: Findings) -> None:
 
 async def _promote(stage: Stage, crowd: Crowd, say: Say, pace: Pace, findings: Findings) -> None:
     for step in (*(Step(0.0, "canary", share) for share in SHARES), Step(0.0, "engine")):
-        await change_mode(stage, step)
+        # What is not ready is a fault already; the rest of the story is told all the same.
+        await change_mode(stage, step, force=bool(findings.faults))
         crowd.begin()
         before = _served(stage)
         await asyncio.sleep(pace.step)
