@@ -10,6 +10,7 @@ tape/      Exchanges recorded to files, replayed, or played back as a stand-in u
 ledger/    Evidence that outlives the process: counts, kept mismatches, mode changes.
 modes/     The modes of tables, as people change them: in the file.
 operate/   What operators touch: metrics, health, the admin port.
+access/     The engine as a library, for callers in the same process.
 console/   What operators read and do at a terminal.
 
 ``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where

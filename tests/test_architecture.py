@@ -32,7 +32,7 @@ ROOMS = {
     "console": SERVES_EVERYONE | {"ledger", "modes", "shadow", "tape"},
     "embedded": SERVES_EVERYONE,
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
-    "access": SERVES_EVERYONE | {"engine", "database"},
+    "access": SERVES_EVERYONE | {"engine", "database", "loop"},
     "loop": set(),
     "files": set(),
     "operators": SERVES_EVERYONE | {"ledger", "operate", "server", "shadow", "tape"},

@@ -31,6 +31,12 @@ async def read_server(connection: Any) -> Server:
     return Server(*row)
 
 
+async def read_login(connection: Any) -> str:
+    """The role that ``connection`` is logged in as. Raises asyncpg's errors."""
+    async with connection.transaction(readonly=True):
+        return str(await connection.fetchval("SELECT session_user"))
+
+
 async def read_settings(connection: Any, names: Sequence[str], pre_config: str | None) -> dict[str, str]:
     """The settings of ``names`` that the connecting role has, in this database before others.
 
