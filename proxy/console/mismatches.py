@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import json
-import sys
 import time
 from functools import partial
 from typing import Any
@@ -15,15 +14,16 @@ from rich.text import Text
 
 from proxy.config import Config
 from proxy.console.curl import render_curl
-from proxy.console.output import make_console, print_line, print_rows, show_text, show_time
+from proxy.console.output import print_line, print_rows, show_text, show_time
 from proxy.console.side_by_side import compare_lines
 from proxy.console.sources import SourceError, ask_admin, ask_ledger
 from proxy.console.sources import add_arguments as add_sources
-from proxy.errors import UnderstudyError
+from proxy.console.watching import add_watch, show
 from proxy.ledger.documents import read_answer, read_request
 from proxy.ledger.read import close_signature
 from proxy.ledger.report import Document, report_mismatch, report_mismatches
 
+_STYLES = {"state": {"open": "bold red", "closed": "dim"}, "aspects": {"*": "yellow"}}
 UPSTREAM, ENGINE = "$UPSTREAM", "$ADMIN/engine"
 
 
@@ -34,20 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--close", action="store_true", help="take ID as settled, until it occurs again")
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason, with --close")
     add_sources(parser)
+    add_watch(parser)
 
 
 def run(options: argparse.Namespace, config: Config | None) -> int:
     """Exit code 0: none is open, 1: some are, 2: they could not be asked for."""
-    console = make_console()
-    try:
+
+    def draw(console: Console) -> int:
         if options.close:
             return _close(options, config, console)
         if options.id is None:
             return _list(_find_all(options, config), options.json, console)
         return _show(_find_one(options, config), options, config, console)
-    except UnderstudyError as error:
-        print(f"understudy mismatches: {error}", file=sys.stderr)
-        return 2
+
+    return show("mismatches", draw, None if options.close else options.watch)
 
 
 def _find_all(options: argparse.Namespace, config: Config | None) -> list[Document]:
@@ -89,7 +89,7 @@ def _close(options: argparse.Namespace, config: Config | None, console: Console)
 
 def _list(found: list[Document], as_json: bool, console: Console) -> int:
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+        print(json.dumps(found, ensure_ascii=False, indent=1), file=console.file)
     elif not found:
         print_line(console, "no mismatches are kept")
     else:
@@ -101,7 +101,7 @@ def _list(found: list[Document], as_json: bool, console: Console) -> int:
             ]
             for one in found
         ]
-        print_rows(console, names, rows, title="mismatches", left=len(names))
+        print_rows(console, names, rows, title="mismatches", left=len(names), styles=_STYLES)
     return int(any(one["state"] == "open" for one in found))
 
 
@@ -112,7 +112,7 @@ def _show(one: Document, options: argparse.Namespace, config: Config | None, con
         request = read_request(part.get("request", part))
         part["curl"] = {"upstream": render_curl(request, upstream), "engine": render_curl(request, engine)}
     if options.json:
-        print(json.dumps(one, ensure_ascii=False, indent=1))
+        print(json.dumps(one, ensure_ascii=False, indent=1), file=console.file)
     else:
         _print_one(one, console)
     return int(one["state"] == "open")

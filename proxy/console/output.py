@@ -1,11 +1,30 @@
-"""Rows as a table on a terminal, as lines with tabs between the cells when piped."""
+"""Rows as a table on a terminal, as lines with tabs between the cells when piped.
+
+On a terminal that is too narrow, columns that say nothing are left out; where that is not enough, each row
+is a block of its own. There are no colours where ``NO_COLOR`` is set, and on terminals that have none.
+"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from rich.console import Console
-from rich.markup import escape
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
+
+Styles: TypeAlias = Mapping[str, Mapping[str, str]]
+"""By column, the style of each of its words; ``*`` is that of all others but those that say nothing."""
+
+NOTHING = frozenset({"·", "-", ""})
+MODES = {"upstream": "dim", "shadow": "cyan", "rehearse": "cyan", "canary": "yellow", "engine": "green"}
+_DIM = "dim"
+_SHORTEST = 20
+"""Characters that a column keeps of a longer text, before it goes on in the next line."""
+
+_GAP = 2
 
 
 def make_console() -> Console:
@@ -14,27 +33,41 @@ def make_console() -> Console:
 
 
 def print_rows(
-    console: Console, names: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", left: int = 1
+    console: Console,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    left: int = 1,
+    styles: Styles | None = None,
 ) -> None:
-    """Print ``rows`` under ``names``; from the column ``left`` on they are aligned to the right."""
+    """Print ``rows`` under ``names``; from the column ``left`` on they are aligned to the right.
+
+    Columns to the left are wrapped where there is no room for them, the others never.
+    """
     if not console.is_terminal:
         for row in (names, *rows):
             print("\t".join(_plain(cell) for cell in row), file=console.file)
         return
-    table = Table(title=title or None)
-    for index, name in enumerate(names):
-        table.add_column(name, justify="left" if index < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(show_text(cell)) for cell in row))
-    console.print(table)
+    shown = [[*row[:left], *map(_group_digits, row[left:])] for row in rows]
+    for columns in (range(len(names)), _list_telling(names, shown, left)):
+        heads = [names[index] for index in columns]
+        cells = [[row[index] for index in columns] for row in shown]
+        widths = _find_widths(heads, cells, left)
+        if sum(widths) + _GAP * len(widths) <= console.width:
+            console.print(_tabulate(heads, cells, title, left, styles or {}, widths))
+            return
+    _print_blocks(console, names, shown, title, styles or {})
 
 
 def print_line(console: Console, text: str = "", style: str | None = None) -> None:
-    """Print one line as it is."""
-    if console.is_terminal:
-        console.print(escape(show_text(text)), style=style, soft_wrap=True)
-    else:
+    """Print one line as it is; where it is longer than the terminal is wide, it goes on at its own depth."""
+    if not console.is_terminal:
         print(show_text(text), file=console.file)
+        return
+    shown = show_text(text)
+    depth = len(shown) - len(shown.lstrip())
+    console.print(Padding(Text(shown.strip(), style or "", overflow="fold"), (0, 0, 0, depth), expand=False))
 
 
 def show_text(text: str) -> str:
@@ -51,6 +84,69 @@ def show_time(seconds: float | None) -> str:
 
 def show_count(count: int) -> str:
     return str(count) if count else "·"
+
+
+def _list_telling(names: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[int]:
+    """The columns without those to the right that say nothing in any row."""
+    silent = {index for index in range(left, len(names)) if all(row[index] in NOTHING for row in rows)}
+    return [index for index in range(len(names)) if index not in silent]
+
+
+def _find_widths(names: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[int]:
+    """The least width of each column: what is to the left may be broken, but not into small pieces."""
+    widths = [max(cell_len(row[index]) for row in (names, *rows)) for index in range(len(names))]
+    return [*(min(width, _SHORTEST) for width in widths[:left]), *widths[left:]]
+
+
+def _tabulate(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str,
+    left: int,
+    styles: Styles,
+    widths: Sequence[int],
+) -> Table:
+    table = Table(
+        title=title or None,
+        title_style="bold",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for index, name in enumerate(names):
+        side: JustifyMethod = "left" if index < left else "right"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=index >= left, min_width=widths[index])
+    for row in rows:
+        table.add_row(*(_dress(name, cell, styles) for name, cell in zip(names, row, strict=True)))
+    return table
+
+
+def _print_blocks(
+    console: Console, names: Sequence[str], rows: Sequence[Sequence[str]], title: str, styles: Styles
+) -> None:
+    if title:
+        console.print(Text(title, "bold"))
+    for row in rows:
+        first, *others = (_dress(name, cell, styles) for name, cell in zip(names, row, strict=True))
+        first.stylize("bold")
+        console.print(first)
+        told = [
+            Text.assemble((f"{name} ", _DIM), cell)
+            for name, cell in zip(names[1:], others, strict=True)
+            if cell.plain not in NOTHING
+        ]
+        console.print(Padding(Text("  ").join(told), (0, 0, 0, 2)))
+
+
+def _dress(name: str, cell: str, styles: Styles) -> Text:
+    words = styles.get(name, {})
+    style = _DIM if cell in NOTHING else words.get(cell, words.get("*", ""))
+    return Text(show_text(cell), style, overflow="fold")
+
+
+def _group_digits(cell: str) -> str:
+    return f"{int(cell):,}" if cell.isdecimal() else cell
 
 
 def _plain(cell: str) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from proxy.config import Config, ReadinessConfig
-from proxy.console.output import make_console, print_line, print_rows, show_time
+from proxy.console.output import print_line, print_rows, show_time
 from proxy.console.sources import ask_ledger
-from proxy.errors import UnderstudyError
+from proxy.console.watching import add_watch, show
 from proxy.ledger.judging import gather_evidence
 from proxy.shadow.readiness import Readiness, TableEvidence, judge_readiness
 from proxy.shadow.words import count_of, fraction
@@ -26,29 +25,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="default: all with evidence")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="understudy.yaml")
     parser.add_argument("--json", action="store_true", help="for programs")
+    add_watch(parser)
 
 
 def run(options: argparse.Namespace, config: Config | None) -> int:
     """Exit code 0: all that was asked about is ready, 1: something is not, 2: nobody could be asked."""
     assert config is not None
-    try:
+
+    def draw(console: Console) -> int:
         evidence = ask_ledger(config, gather_evidence)
-    except UnderstudyError as error:
-        print(f"understudy readiness: {error}", file=sys.stderr)
-        return 2
-    tables = options.tables or sorted(evidence)
-    now = time.time()
-    judgements = [
-        judge_readiness(evidence.get(table, TableEvidence(table)), config.readiness, now) for table in tables
-    ]
-    if options.json:
-        print(render_json(judgements, config.readiness))
-    elif options.tables:
-        for judgement in judgements:
-            print_details(judgement, config.readiness, make_console())
-    else:
-        print_overview(judgements, make_console())
-    return int(any(judgement.verdict != "ready" for judgement in judgements))
+        now = time.time()
+        judgements = [
+            judge_readiness(evidence.get(table, TableEvidence(table)), config.readiness, now)
+            for table in options.tables or sorted(evidence)
+        ]
+        if options.json:
+            print(render_json(judgements, config.readiness), file=console.file)
+        elif options.tables:
+            for judgement in judgements:
+                print_details(judgement, config.readiness, console)
+        else:
+            print_overview(judgements, console)
+        return int(any(judgement.verdict != "ready" for judgement in judgements))
+
+    return show("readiness", draw, options.watch)
 
 
 def render_json(judgements: Sequence[Readiness], limits: ReadinessConfig) -> str:
@@ -66,13 +66,14 @@ def print_overview(judgements: Sequence[Readiness], console: Console) -> None:
     rows = [
         [
             *(one.table, one.verdict, _shorten(one)),
-            *(f"{one.agreed + one.mismatches:,}", f"{one.mismatches:,}", fraction(one.mismatch_bound)),
-            *(f"{one.shapes:,}", fraction(one.unseen.bound)),
+            *(str(one.agreed + one.mismatches), str(one.mismatches), fraction(one.mismatch_bound)),
+            *(str(one.shapes), fraction(one.unseen.bound)),
             "-" if one.latency is None else f"{one.latency.mean:.2f}",
         ]
         for one in judgements
     ]
-    print_rows(console, names, rows, title="readiness", left=3)
+    styles = {"verdict": _STYLES, "mismatches": {"*": "red", "0": "dim"}}
+    print_rows(console, names, rows, title="readiness", left=3, styles=styles)
 
 
 def print_details(readiness: Readiness, limits: ReadinessConfig, console: Console) -> None:
@@ -80,7 +81,8 @@ def print_details(readiness: Readiness, limits: ReadinessConfig, console: Consol
     one = readiness
     print_line(console, f"{one.table}: {one.verdict}", _STYLES[one.verdict])
     for gap in one.missing:
-        print_line(console, f"  {'against it' if gap.against else 'missing'}: {gap.words}")
+        what, style = ("against it", "red") if gap.against else ("missing", "yellow")
+        print_line(console, f"  {what}: {gap.words}", style)
     for line in _list_figures(one, limits):
         print_line(console, f"  {line}")
 

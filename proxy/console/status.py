@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
@@ -10,35 +9,47 @@ from typing import Any
 from rich.console import Console
 
 from proxy.config import Config
-from proxy.console.output import make_console, print_line, print_rows, show_count, show_time
+from proxy.console.output import MODES, print_line, print_rows, show_count, show_time
 from proxy.console.sources import SourceError, ask_admin, ask_ledger
 from proxy.console.sources import add_arguments as add_sources
-from proxy.errors import UnderstudyError
+from proxy.console.watching import add_watch, show
 from proxy.ledger.report import Document, report_evidence
 from proxy.ledger.tables import VERDICTS
 from proxy.shadow.names import Names, QualifiedName
 from proxy.shadow.policy import list_modes
 
 _CHANGES = 5
+_STYLES = {
+    "reads": MODES,
+    "writes": MODES,
+    "match": {"*": "green"},
+    "equivalent": {"*": "green"},
+    "mismatch": {"*": "red"},
+    "failed": {"*": "red"},
+    "unsupported": {"*": "yellow"},
+    "shed": {"*": "yellow"},
+    "open": {"*": "bold red"},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``understudy status``."""
     add_sources(parser)
+    add_watch(parser)
 
 
 def run(options: argparse.Namespace, config: Config | None) -> int:
     """Exit code 0: all is well, 1: something is not, 2: nobody could be asked."""
-    try:
+
+    def draw(console: Console) -> int:
         status = gather(options.admin, config)
-    except UnderstudyError as error:
-        print(f"understudy status: {error}", file=sys.stderr)
-        return 2
-    if options.json:
-        print(json.dumps(status, ensure_ascii=False, indent=1))
-    else:
-        print_status(status, make_console())
-    return int(bool(status["problems"]))
+        if options.json:
+            print(json.dumps(status, ensure_ascii=False, indent=1), file=console.file)
+        else:
+            print_status(status, console)
+        return int(bool(status["problems"]))
+
+    return show("status", draw, options.watch)
 
 
 def gather(admin: str | None, config: Config | None) -> Document:
@@ -126,7 +137,8 @@ def print_status(status: Document, console: Console) -> None:
     idle = len(status["tables"]) - len(seen)
     verdicts = [name for name in VERDICTS if any(one["evidence"]["verdicts"][name] for one in seen)]
     names = ["table", "reads", "writes", "served", *verdicts, "skipped", "shed", "shapes", "open", "ratio"]
-    print_rows(console, names, [_row(one, verdicts) for one in seen], title="evidence", left=3)
+    rows = [_row(one, verdicts) for one in seen]
+    print_rows(console, names, rows, title="evidence", left=3, styles=_STYLES)
     if idle:
         _print_idle(status["tables"], console)
     for change in status["mode_changes"][:_CHANGES]:

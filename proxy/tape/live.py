@@ -21,6 +21,7 @@ from proxy.config.kinds import (
     DURATION,
     SIZE,
 )
+from proxy.tape.progress import show_progress
 from proxy.tape.recorder import RecordingLimits
 
 LONGEST_LINE = 16 * 1024 * 1024
@@ -62,9 +63,12 @@ async def _record(options: argparse.Namespace) -> int:
     url = f"{options.admin.rstrip('/')}/tape?{urlencode(limits)}"
     count = -1
     async with _recording(url) as answer:
-        with _create(options.out) as file:
+        with _create(options.out) as file, show_progress("exchanges recorded") as step:
             async for line in answer.content:
-                count += _write(line, file)
+                written = _write(line, file)
+                count += written
+                if written and count:
+                    step()
     return max(0, count)
 
 

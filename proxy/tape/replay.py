@@ -19,6 +19,7 @@ from proxy.messages import Answer, Request
 from proxy.tape.collection import find_variants, load, read_variants, select
 from proxy.tape.compare import deviations
 from proxy.tape.format import RecordedExchange, TapeError
+from proxy.tape.progress import show_progress
 from proxy.tape.report import Outcome, Report, print_report, to_document
 from proxy.tape.request import RequestSettings, build_request
 from proxy.tape.wire import WireClient
@@ -37,12 +38,13 @@ async def replay(
     *,
     before_write: BeforeWrite | None = None,
     concurrency: int = 1,
+    step: Callable[[], None] = lambda: None,
 ) -> Report:
     """Send every request through ``ask`` and compare what comes back, ``concurrency`` at a time.
 
     ``before_write`` is awaited before every request that is not GET, HEAD or OPTIONS; such requests then
-    never overlap one another. Whatever ``ask`` raises is a failure of that exchange. Raises TapeError when
-    a request cannot be rebuilt with ``settings``.
+    never overlap one another. ``step`` is called after each. Whatever ``ask`` raises is a failure of that
+    exchange. Raises TapeError when a request cannot be rebuilt with ``settings``.
     """
     numbered = [
         (number, exchange, build_request(exchange.request, settings))
@@ -60,6 +62,7 @@ async def replay(
                 async with writing:
                     await before_write()
                     outcomes[number] = await _play(exchange, request, ask)
+            step()
 
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
@@ -154,8 +157,9 @@ async def _replay(args: argparse.Namespace, ask: Ask | None, settings: RequestSe
         if ask is None:
             ask = (await stack.enter_async_context(WireClient(args.url, args.timeout))).ask
         before_write = await stack.enter_async_context(sequence_reset(args.reset_dsn))
+        step = stack.enter_context(show_progress("exchanges replayed", len(exchanges)))
         report = await replay(
-            exchanges, ask, settings, before_write=before_write, concurrency=args.concurrency
+            exchanges, ask, settings, before_write=before_write, concurrency=args.concurrency, step=step
         )
     if args.report is not None:
         document = {"url": args.url, "variant": args.variant, **to_document(report)}

@@ -34,7 +34,7 @@ def test_piped_the_overview_is_lines_with_tabs() -> None:
         ["storage", "not ready", "3 open mismatch signatures (and 2 more)"],
         ["location", "insufficient evidence", "another ~3,500 matched reads (and 2 more)"],
     ]
-    assert lines[1].split("\t")[3:] == ["5,000", "0", "0.00068", "2", "0.0006", "1.00"]
+    assert lines[1].split("\t")[3:] == ["5000", "0", "0.00068", "2", "0.0006", "1.00"]
 
 
 def test_on_a_terminal_the_overview_is_a_table() -> None:
