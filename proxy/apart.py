@@ -22,8 +22,9 @@ from proxy.difference import Difference
 from proxy.errors import UnderstudyError
 from proxy.events import Crashed, Emit, Event, Judged, Shed
 from proxy.line import Line, LineEnded, Listener, open_line
-from proxy.loop import DEEPEST, FAST_LOOP
+from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.messages import Answer, Exchange, Request
+from proxy.operate.log_output import begin_log
 from proxy.second_opinion import SecondOpinion
 from proxy.server.proof import AwaitCalm, Proof
 from proxy.server.settling import Job, judge
@@ -222,26 +223,26 @@ class _Served:
 
     def __init__(self) -> None:
         self.line: Line
-        self._state = State(Snapshot(Config(), Names(), None))
+        self.state = State(Snapshot(Config(), Names(), None))
         self._opinion: SecondOpinion | None = None
 
     async def put(self, config: Config, names: Names, engine: EngineSnapshot | None) -> None:
-        self._state.replace(Snapshot(config, names, engine))
+        self.state.replace(Snapshot(config, names, engine))
         if self._opinion is None:
             self._opinion = SecondOpinion(
-                self._state, self._emit, spend=self._spend, await_calm=self._await_calm
+                self.state, self._emit, spend=self._spend, await_calm=self._await_calm
             )
 
     async def settle(
         self, table: str, exchange: Exchange, since: float, mode: str, served_by: Side
     ) -> Judged:
-        return await self._having.settle(Job(table, exchange, self._state.current, since, mode, served_by))
+        return await self._having.settle(Job(table, exchange, self.state.current, since, mode, served_by))
 
     async def find_differences(self, request: Request) -> Sequence[Difference]:
         return await self._having.find_differences(request)
 
     async def ask(self, request: Request) -> Answer:
-        return await self._having.ask(request, self._state.current)
+        return await self._having.ask(request, self.state.current)
 
     async def flush(self) -> None:
         if self._opinion is not None:
@@ -272,6 +273,7 @@ class _Served:
 async def serve(end: socket.socket) -> None:
     """Give opinions to whoever is at the other end, until nobody is."""
     served = _Served()
+    begin_log(sys.stderr, lambda: served.state.current.config.log)
     served.line = await open_line(
         end,
         {
@@ -292,7 +294,7 @@ def main(arguments: Sequence[str]) -> int:
     os.nice(NICENESS)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
         file.write(OUT_OF_MEMORY)
-    sys.setrecursionlimit(DEEPEST)
+    prepare_interpreter()
     with asyncio.Runner(loop_factory=FAST_LOOP) as runner:
         runner.run(serve(socket.socket(fileno=int(arguments[0]))))
     return 0

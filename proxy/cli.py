@@ -16,7 +16,7 @@ from proxy.config import Config, LogConfig
 from proxy.console import certificate, mismatches, must_see, readiness, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError, UnderstudyError
-from proxy.loop import DEEPEST, FAST_LOOP
+from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.operate.log_output import begin_log
 from proxy.operate.tracing import MISSING, TracingMissing, can_trace
 from proxy.serving import serve_until_told, watch_until_told
@@ -28,7 +28,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
-    sys.setrecursionlimit(DEEPEST)
+    prepare_interpreter()
     options = make_parser().parse_args(arguments)
     begin_log(sys.stderr, LogConfig)
     command: Command = options.command

@@ -1,17 +1,16 @@
 """Fixtures for every room. A database server starts only when the first test asks for one."""
 
 import logging
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from proxy.loop import DEEPEST
+from proxy.loop import prepare_interpreter
 from proxy.operate.log_output import LOGGER
 from tests.support import database
 from tests.support.database import ConformanceDatabase
 
-sys.setrecursionlimit(DEEPEST)
+prepare_interpreter()
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ ROOMS = {
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
     "line": set(),
     "second_opinion": SERVES_EVERYONE | {"database", "databases", "server"},
-    "apart": SERVES_EVERYONE | {"database", "line", "loop", "second_opinion", "server", "shadow"},
+    "apart": SERVES_EVERYONE | {"database", "line", "loop", "operate", "second_opinion", "server", "shadow"},
     "app": SERVES_EVERYONE
     | {"apart", "database", "databases", "files", "judging", "ledger", "operate", "operators"}
     | {"second_opinion", "server", "shadow", "tape", "wishes"},
