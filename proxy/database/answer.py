@@ -19,6 +19,7 @@ from proxy.engine.edge import add_origin, add_trace, answer_preflight
 from proxy.engine.openapi.response import make_root_response, refuse_media_types
 from proxy.engine.parse.request import ApiRequest, parse_request
 from proxy.engine.plan.make import find_target, make_plan
+from proxy.engine.plan.whole import Plan
 from proxy.engine.prepare import Prepared, Query, make_prepared
 from proxy.engine.response import (
     Rows,
@@ -94,7 +95,13 @@ async def _ask(
     if prepared is not None:
         timing.lap("parse")
         timing.lap("plan")
-        return await _carry_out(prepared, request, identity, snapshot, database, dialect, timing, rehearsal)
+        plan = prepared.plan
+
+        def make() -> Session:
+            return _make_session(plan, request, identity, snapshot, rehearsal)
+
+        session = make() if rehearsal else database.plans.recall_session(plan, request.headers, make)
+        return await _carry_out(prepared, session, request, database, dialect, timing)
     if len(request.target) > _LONG_TARGET or len(request.body) > _LONG_BODY:
         wanted = await asyncio.to_thread(parse_request, request, options)
     else:
@@ -106,22 +113,18 @@ async def _ask(
         return await _describe(request, wanted, identity, snapshot, database, dialect, timing)
     plan = make_plan(wanted, schema, options)
     timing.lap("plan")
-    prepared = make_prepared(plan)
-    return await _carry_out(prepared, request, identity, snapshot, database, dialect, timing, rehearsal)
+    session = _make_session(plan, request, identity, snapshot, rehearsal)
+    return await _carry_out(make_prepared(plan), session, request, database, dialect, timing)
 
 
-async def _carry_out(
-    prepared: Prepared,
+def _make_session(
+    plan: Plan,
     request: Request,
     identity: Identity,
     snapshot: EngineSnapshot,
-    database: Database,
-    dialect: Dialect,
-    timing: Timing,
     rehearsal: Rehearsal | None,
-) -> Answer:
-    plan = prepared.plan
-    session = make_session(
+) -> Session:
+    return make_session(
         request,
         identity,
         snapshot.options,
@@ -133,6 +136,17 @@ async def _carry_out(
         function=plan.function,
         rehearsal=rehearsal,
     )
+
+
+async def _carry_out(
+    prepared: Prepared,
+    session: Session,
+    request: Request,
+    database: Database,
+    dialect: Dialect,
+    timing: Timing,
+) -> Answer:
+    plan = prepared.plan
     result = await _try(
         session,
         database,

@@ -22,6 +22,7 @@ from proxy.database.pipeline import Pipeline, Refused, Step
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
 from proxy.database.statements import note_statement
+from proxy.database.wire import encode_values
 from proxy.engine.dialect import find_dialect
 from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.response import Rows
@@ -59,6 +60,8 @@ class Transaction:
         self._session = session
         self._read_only = read_only
         self._opening = _open(session, read_only=read_only)
+        for step in self._opening[1:]:
+            note_statement(step.sql)
         self.ended = False
 
     async def describe(self, sql: str) -> Pins:
@@ -76,7 +79,10 @@ class Transaction:
 
     async def fetch_lines(self, sql: str, values: Sequence[str]) -> list[str]:
         """Run a statement whose rows are one text each."""
-        return [(line or b"").decode() for (line,) in await self._fetch(Step(self._mark(sql), values))]
+        return [
+            (line or b"").decode()
+            for (line,) in await self._fetch(Step(self._mark(sql), encode_values(values)))
+        ]
 
     async def fetch(
         self, sql: str, values: Sequence[str], binary: Sequence[bool] = (), *, last: bool = False
@@ -85,7 +91,7 @@ class Transaction:
 
         ``last``: nothing follows that could undo it. Then a transaction that reads ends in the same trip.
         """
-        (row,) = await self._fetch(Step(self._mark(sql), values, binary), last=last)
+        (row,) = await self._fetch(Step(self._mark(sql), encode_values(values, binary)), last=last)
         _, total, page, body, headers, status, *of_insert = row
         location, inserted = of_insert or (None, None)
         return Rows(
@@ -146,17 +152,16 @@ class Transaction:
 _COMMIT = Step("COMMIT")
 
 
+@lru_cache(maxsize=512)
 def _open(session: Session, *, read_only: bool) -> tuple[Step, ...]:
-    """What comes before the first statement of a transaction."""
+    """What comes before the first statement of a transaction; the settings that clients have recur."""
     mode = "READ ONLY" if read_only else "READ WRITE"
-    values = tuple(chain.from_iterable(session.settings))
-    steps = (
-        Step(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}"),
-        Step(note_statement(_set_all(len(session.settings))), values),
-    )
+    values = encode_values(tuple(chain.from_iterable(session.settings)))
+    begin = Step(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}")
+    settings = Step(_set_all(len(session.settings)), values)
     if session.pre_request is None:
-        return steps
-    return (*steps, Step(note_statement(f"SELECT {session.pre_request}()")))
+        return begin, settings
+    return begin, settings, Step(f"SELECT {session.pre_request}()")
 
 
 @lru_cache(maxsize=64)

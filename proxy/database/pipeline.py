@@ -18,6 +18,7 @@ from proxy.database.wire import (
     SYNC,
     MessageReader,
     close_message,
+    encode_values,
     execute_messages,
     frame,
     parse_message,
@@ -33,11 +34,10 @@ _LOST = "connection was closed in the middle of operation"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A statement with its values, and which columns of its rows come in binary form."""
+    """A statement with its values, as ``encode_values`` makes them."""
 
     sql: str
-    values: Sequence[str] = ()
-    binary: Sequence[bool] = ()
+    values: bytes = encode_values(())
 
 
 class Refused(Exception):
@@ -111,7 +111,7 @@ class Pipeline(asyncio.Protocol):
         parsed: list[str] = []
         for step in steps:
             name = self._name(step.sql, parsed, messages)
-            messages.append(execute_messages(name, step.values, step.binary))
+            messages.append(execute_messages(name, step.values))
         messages.append(SYNC)
         turn = self._turn = _Turn(parsed, wanted, self._loop.create_future())
         self._transport.write(b"".join(messages))

@@ -7,9 +7,11 @@ from typing import TypeVar
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.parse.payload import Payload
 from proxy.engine.parse.request import ApiRequest, read_payload
+from proxy.engine.plan.whole import Plan
 from proxy.engine.prepare import Outline, Prepared, parse_outline, prepare, take_literals
+from proxy.engine.sql.session import Session
 from proxy.errors import ApiError, Unsupported
-from proxy.messages import Request
+from proxy.messages import Headers, Request
 
 _MOST = 512
 _LONGEST_TARGET = 2048
@@ -29,11 +31,13 @@ class Plans:
         self._snapshot: EngineSnapshot | None = None
         self._heads: OrderedDict[Outline, ApiRequest | None] = OrderedDict()
         self._plans: OrderedDict[tuple[Outline, frozenset[str], bool], Prepared | None] = OrderedDict()
+        self._sessions: OrderedDict[tuple[int, Headers], tuple[Plan, Session]] = OrderedDict()
 
     def clear(self) -> None:
         """Forget everything."""
         self._heads.clear()
         self._plans.clear()
+        self._sessions.clear()
 
     def find(self, request: Request, snapshot: EngineSnapshot) -> Prepared | None:
         """What is to be run for ``request``; None if it has to be parsed and planned for itself.
@@ -56,6 +60,23 @@ class Plans:
         likeness = (frozenset[str](), False) if payload is None else (payload.keys, payload.single)
         prepared = _recall(self._plans, (outline, *likeness), lambda: _prepare(outline, payload, snapshot))
         return None if prepared is None else prepared.fill(literals, payload)
+
+    def recall_session(self, plan: Plan, headers: Headers, make: Callable[[], Session]) -> Session:
+        """The session that ``make`` gives, for ``plan`` as it was found and a client's headers.
+
+        Both tell all that it depends on: a plan is for one method and path, and headers say who asks.
+        """
+        key = (id(plan), headers)
+        known = self._sessions.get(key)
+        if known is not None and known[0] is plan:
+            self._sessions.move_to_end(key)
+            return known[1]
+        session = make()
+        # With the plan, so that its number is given to no other.
+        self._sessions[key] = (plan, session)
+        if len(self._sessions) > _MOST:
+            self._sessions.popitem(last=False)
+        return session
 
 
 def _recall(

@@ -25,19 +25,24 @@ def close_message(name: bytes) -> bytes:
     return b"C%bS%b\0" % (_LENGTH.pack(len(name) + 6), name)
 
 
-def execute_messages(name: bytes, values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
-    """Run the statement ``name`` with ``values``, which are passed as text, as far as its end.
+def encode_values(values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
+    """Values for a statement, which are passed as text.
 
     ``binary``: which columns of its rows are to come in binary form; without it all come as text.
     """
-    parts = [b"\0", name, b"\0\0\0", _COUNT.pack(len(values))]
+    parts = [b"\0\0", _COUNT.pack(len(values))]
     for value in values:
         data = value.encode()
         parts += (_LENGTH.pack(len(data)), data)
     parts.append(_COUNT.pack(len(binary)))
     parts += (b"\0\x01" if one else b"\0\0" for one in binary)
-    body = b"".join(parts)
-    return b"B%b%b%b" % (_LENGTH.pack(len(body) + 4), body, _EXECUTE)
+    return b"".join(parts)
+
+
+def execute_messages(name: bytes, values: bytes) -> bytes:
+    """Run the statement ``name`` with what ``encode_values`` made of its values, as far as its end."""
+    length = _LENGTH.pack(len(name) + len(values) + 6)
+    return b"B%b\0%b\0%b%b" % (length, name, values, _EXECUTE)
 
 
 def frame(kind: int, body: bytes | memoryview) -> bytes:

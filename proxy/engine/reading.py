@@ -20,6 +20,7 @@ from proxy.engine.plan.types import (
     Predicate,
     ReadNode,
     SpreadOutput,
+    Value,
     Where,
 )
 from proxy.engine.plan.whole import Plan
@@ -203,4 +204,5 @@ def _nested(
 def _page(page: Page | None) -> tuple[int, int | None]:
     if page is None:
         return 0, None
-    return int(page.offset.text), None if page.limit is None else int(page.limit.text)
+    limit = int(page.limit.text) if isinstance(page.limit, Value) else page.limit
+    return 0 if page.offset is None else int(page.offset.text), limit

@@ -73,10 +73,11 @@ def make_response(plan: Plan, rows: Rows, request: Request, dialect: Dialect) ->
         _tell_rows(plan, rows, request, dialect) if plan.read else _tell_change(plan, rows)
     )
     overridden = _read_status(rows.status)
-    raised = _read_headers(rows.headers)
-    replaced = {name.lower() for name, _ in raised}
-    kept = (header for header in headers if header[0].lower() not in replaced)
-    return Answer(status if overridden is None else overridden, (*kept, *raised), body)
+    if rows.headers is not None:
+        raised = _read_headers(rows.headers)
+        replaced = {name.lower() for name, _ in raised}
+        headers = (*(header for header in headers if header[0].lower() not in replaced), *raised)
+    return Answer(status if overridden is None else overridden, headers, body)
 
 
 def _tell_rows(plan: Plan, rows: Rows, request: Request, dialect: Dialect) -> tuple[int, Headers, bytes]:
@@ -224,9 +225,7 @@ def _read_status(text: str | None) -> int | None:
     return int(digits[0])
 
 
-def _read_headers(text: str | None) -> Headers:
-    if text is None:
-        return ()
+def _read_headers(text: str) -> Headers:
     try:
         value = json.loads(text)
         return tuple(_read_header(item) for item in value)

@@ -81,7 +81,8 @@ class LoneHandler:
         await self._say(client, answer)
 
     async def _say(self, client: ClientRequest, answer: Answer) -> None:
-        await client.reply.answer(replace(answer, headers=(*self._server, *answer.headers)))
+        headers = (*self._server, *answer.headers)
+        await client.reply.answer(Answer(answer.status, headers, answer.body, answer.reason))
 
 
 async def _complete(request: Request, client: ClientRequest, head: RequestHead) -> Request:

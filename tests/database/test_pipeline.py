@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from proxy.database.pipeline import Pipeline, Refused, Step
+from proxy.database.wire import encode_values
 from tests.support.database import ConformanceDatabase
 
 BEGIN, COMMIT, ROLLBACK = Step("BEGIN"), Step("COMMIT"), Step("ROLLBACK")
@@ -22,13 +23,13 @@ async def pipeline(
 
 
 async def ask(pipeline: Pipeline, sql: str, *values: str) -> list[list[bytes | None]]:
-    return await pipeline.run((Step(sql, values),), 0)
+    return await pipeline.run((Step(sql, encode_values(values)),), 0)
 
 
 async def test_all_steps_are_one_transaction(pipeline: Pipeline) -> None:
     steps = (
         BEGIN,
-        Step("SELECT set_config('a.b', $1, true)", ("x",)),
+        Step("SELECT set_config('a.b', $1, true)", encode_values(["x"])),
         Step("SELECT current_setting('a.b')"),
         COMMIT,
     )
@@ -44,7 +45,7 @@ async def test_the_rows_of_the_wanted_step_are_given(pipeline: Pipeline) -> None
 
 
 async def test_a_column_comes_in_binary_if_it_is_to(pipeline: Pipeline) -> None:
-    step = Step("SELECT 7, $1::bytea, 'é'", ("\\x00ff",), (False, True, True))
+    step = Step("SELECT 7, $1::bytea, 'é'", encode_values(["\\x00ff"], [False, True, True]))
     assert await pipeline.run((step,), 0) == [[b"7", b"\0\xff", "é".encode()]]
 
 

@@ -13,6 +13,7 @@ from proxy.engine.parse.request import parse_request
 from proxy.engine.plan.make import make_plan
 from proxy.engine.prepare import Prepared, make_prepared
 from proxy.engine.schema import Column, Function, Parameter, Relation, Relationship, Schema
+from proxy.engine.sql.session import Session
 from proxy.errors import ApiError, Unsupported
 from proxy.messages import Request
 
@@ -183,3 +184,26 @@ def test_no_more_plans_are_kept_than_fit() -> None:
     assert after is not None
     assert after.plan is not again.plan
     assert after.plan == again.plan
+
+
+def test_a_session_is_kept_for_a_plan_and_headers() -> None:
+    plans = Plans()
+    made: list[Session] = []
+
+    def make() -> Session:
+        made.append(Session((), str(len(made)), authenticated=True, read_only=True))
+        return made[-1]
+
+    def session(target: str, *headers: tuple[bytes, bytes]) -> str:
+        found = plans.find(Request("GET", target.encode(), headers), known)
+        assert found is not None
+        return plans.recall_session(found.plan, headers, make).search_path
+
+    known = snapshot()
+    mine, yours = (b"Authorization", b"Bearer mine"), (b"Authorization", b"Bearer yours")
+    assert session("/item?id=eq.1", mine) == session("/item?id=eq.2", mine) == "0"
+    assert session("/item?id=eq.1", yours) == "1"
+    assert session("/part?id=eq.1", mine) == "2"
+    assert session("/item?id=eq.1", mine, (b"Cookie", b"a=b")) == "3"
+    known = EngineSnapshot(known.options, Schema(relations=SCHEMA.relations))
+    assert session("/item?id=eq.1", mine) == "4"

@@ -2,7 +2,11 @@
 
 import pytest
 
+from proxy.config import EngineConfig
 from proxy.config.engine import read_options
+from proxy.engine.parse.request import parse_request
+from proxy.engine.plan.make import make_plan
+from proxy.engine.schema import Relation, Schema
 from proxy.engine.sql.build import build_statement
 from proxy.messages import Request
 from proxy.tape.request import build_request
@@ -47,3 +51,22 @@ def test_the_second_run_of_the_recorded_reads_compiles_nothing(
     assert misses == 0
     assert len(world.first.pinned) == asked
     assert second.currsize < (second.maxsize or 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/item?limit=25", " LIMIT 25)"),
+        ("/item?limit=25&offset=0", " LIMIT 25)"),
+        ("/item?limit=25&offset=50", " LIMIT 25 OFFSET $1)"),
+        ("/item?limit=26", " LIMIT $1)"),
+        ("/item?limit=26&offset=50", " LIMIT $1 OFFSET $2)"),
+        ("/item?offset=50", " LIMIT ALL OFFSET $1)"),
+    ],
+)
+def test_usual_pages_are_part_of_the_shape_and_others_are_values(target: str, shown: str) -> None:
+    options = EngineConfig(db_schemas=("api",), db_anon_role="anon")
+    schema = Schema(relations={("api", "item"): Relation("api", "item", {})})
+    plan = make_plan(parse_request(Request("GET", target.encode()), options), schema, options)
+    sql = " ".join(build_statement(plan.shape).sql.split()).replace(" )", ")")
+    assert shown in sql

@@ -21,6 +21,8 @@ from proxy.errors import ApiError
 
 Change: TypeAlias = Callable[[ReadNode], ReadNode]
 
+_USUAL_LIMITS = frozenset({1, 2, 3, 5, 10, 15, 20, 25, 30, 40, 50, 100, 200, 250, 500, 1000})
+
 SOURCE = "pgrst_source"
 """What the statement's own source is called, as PostgREST calls it: the name shows in plans and errors."""
 
@@ -167,10 +169,18 @@ def _restrict(rows: RowRange, most: int | None) -> RowRange:
 
 
 def make_page(rows: RowRange) -> Page | None:
-    """``rows`` as LIMIT and OFFSET; None for all of them."""
+    """``rows`` as LIMIT and OFFSET; None for all of them.
+
+    PostgreSQL plans a statement anew for each page whose size it cannot see, unless it expects no better of
+    it; so the usual sizes, and the first row, are part of the shape. Any other is a value, or else each
+    would be a statement of its own.
+    """
     if rows == ALL_ROWS:
         return None
-    return Page(None if rows.limit is None else Value(str(rows.limit)), Value(str(rows.first)))
+    limit: Value | int | None = rows.limit
+    if limit is not None and limit not in _USUAL_LIMITS:
+        limit = Value(str(limit))
+    return Page(limit, Value(str(rows.first)) if rows.first else None)
 
 
 def names(nodes: Iterable[ReadNode]) -> dict[str, ReadNode]:

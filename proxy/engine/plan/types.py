@@ -152,10 +152,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """LIMIT and OFFSET as literals; no limit means all rows."""
+    """LIMIT and OFFSET; no limit means all rows, no offset the first.
 
-    limit: Value | None
-    offset: Value
+    A limit that is a number is part of the shape.
+    """
+
+    limit: Value | int | None
+    offset: Value | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
 from proxy.engine.plan.types import Where
 from proxy.engine.plan.whole import Change, Conflict, Delete, GivenColumn, GivenRows, Insert, Portion, Update
 from proxy.engine.schema import QualifiedName
-from proxy.engine.sql.conditions import Bind, Expression, make_condition, make_order
+from proxy.engine.sql.conditions import Bind, Expression, cut_to_page, make_condition, make_order
 from proxy.engine.sql.elements import (
     BareInsert,
     Call,
@@ -159,17 +159,13 @@ def _within(
     relation: QualifiedName, where: tuple[Where, ...], portion: Portion, bind: Bind
 ) -> list[ColumnElement[bool]]:
     """The rows of a page, found by the columns that order them."""
-    page = portion.page
-    limit = literal_column("ALL") if page.limit is None else bind(page.limit)
-    affected = (
+    rows: Rows = (
         select(*(literal_column(quote(*relation, text)).label(name(text)) for text in portion.by))
         .select_from(_target(relation))
         .where(*_conditions(relation, where, bind))
         .order_by(*(make_order(sort, relation, bind) for sort in portion.order))
-        .limit(limit)
-        .offset(bind(page.offset))
-        .subquery(_AFFECTED)
     )
+    affected = cut_to_page(rows, portion.page, bind).subquery(_AFFECTED)
     return [literal_column(quote(*relation, text)).bool_op("=")(affected.c[text]) for text in portion.by]
 
 

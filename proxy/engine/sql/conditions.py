@@ -1,4 +1,7 @@
-"""Resolved operands, conditions and orders as SQL expressions. Source: PostgREST 14, reference 1.3 to 1.8."""
+"""Resolved operands, conditions, orders and pages as SQL expressions.
+
+Source: PostgREST 14, reference 1.3 to 1.8.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -14,6 +17,7 @@ from proxy.engine.plan.types import (
     Is,
     Member,
     Operand,
+    Page,
     Predicate,
     Search,
     Sort,
@@ -21,7 +25,7 @@ from proxy.engine.plan.types import (
     Value,
     Where,
 )
-from proxy.engine.sql.elements import Call, Slot, cast_to, every_column, quote
+from proxy.engine.sql.elements import Call, Rows, Slot, cast_to, every_column, quote
 
 Expression: TypeAlias = ColumnElement[Any]
 Bind: TypeAlias = Callable[[Value], Slot]
@@ -142,3 +146,16 @@ def make_order(sort: Sort, qualifier: Qualifier, bind: Bind) -> Expression:
     if sort.nulls_first is not None:
         expression = nulls_first(expression) if sort.nulls_first else nulls_last(expression)
     return expression
+
+
+def cut_to_page(rows: Rows, page: Page, bind: Bind) -> Rows:
+    """``rows`` cut to a page of them."""
+    match page.limit:
+        case None:
+            limit: Expression = literal_column("ALL")
+        case int(number):
+            limit = literal_column(str(number))
+        case value:
+            limit = bind(value)
+    cut = rows.limit(limit)
+    return cut if page.offset is None else cut.offset(bind(page.offset))

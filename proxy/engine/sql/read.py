@@ -20,6 +20,7 @@ from proxy.engine.sql.conditions import (
     Bind,
     Expression,
     Qualifier,
+    cut_to_page,
     make_condition,
     make_operand,
     make_order,
@@ -38,10 +39,7 @@ def make_rows(node: ReadNode, bind: Bind) -> Rows:
     rows = rows.where(*_conditions(node, bind))
     rows = rows.group_by(*_group(node, bind))
     rows = rows.order_by(*(make_order(sort, node.qualifier, bind) for sort in node.order))
-    if node.page is not None:
-        limit = literal_column("ALL") if node.page.limit is None else bind(node.page.limit)
-        rows = rows.limit(limit).offset(bind(node.page.offset))
-    return rows
+    return rows if node.page is None else cut_to_page(rows, node.page, bind)
 
 
 def _owner(output: Output, node: ReadNode) -> Qualifier:
