@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -330,36 +331,33 @@ def test_what_is_allowed_is_no_fault(file: str, text: str) -> None:
     assert [found for check in checks for found in check(module)] == []
 
 
+def find_needed(module: Module) -> set[str]:
+    """The modules that have to be there, whole, before ``module`` can be imported.
+
+    A package is needed whole for a name that it defines, not for a module in it.
+    """
+    known = {f"proxy.{one.name}".rstrip(".") for one in modules()}
+    names = {
+        alias.name for node in ast.walk(module.tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom):
+            inside = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {full if full in known else str(node.module) for full in inside.values()}
+    return names & known
+
+
 def test_every_module_can_be_imported_first() -> None:
-    """Each in a process that has imported nothing else of ``proxy``; forks make that cheap."""
-    names = [f"proxy.{module.name}".rstrip(".") for module in modules() if module.name != "__main__"]
-    script = """
-import importlib, os, sys, traceback
-import aiohttp.web, asyncpg, prometheus_client, sqlalchemy.ext.asyncio, yaml
-sys.stdout.flush()
-failed = False
-for name in sys.argv[1:]:
-    child = os.fork()
-    if not child:
-        try:
-            importlib.import_module(name)
-        except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
-            os._exit(1)
-        os._exit(0)
-    failed |= os.waitpid(child, 0)[1] != 0
-sys.exit(failed)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *names],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    """Nothing is needed that is not whole yet, wherever importing begins."""
+    TopologicalSorter({f"proxy.{one.name}".rstrip("."): find_needed(one) for one in modules()}).prepare()
+
+
+def test_modules_that_need_each_other_whole_are_found() -> None:
+    config = make_module(ROOT / "proxy/config/keys.py", "from proxy.config import Config")
+    package = make_module(ROOT / "proxy/config/__init__.py", "from proxy.config.keys import Key")
+    assert (find_needed(config), find_needed(package)) == ({"proxy.config"}, {"proxy.config.keys"})
+    inside = make_module(ROOT / "proxy/shadow/guard.py", "from proxy.shadow import rates")
+    assert find_needed(inside) == {"proxy.shadow.rates"}
 
 
 @pytest.mark.parametrize("room", [*PURE, "config"])
