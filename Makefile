@@ -19,8 +19,18 @@ command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
     echo "apt-get could not install the package prometheus." >&2; exit 1; }; }
 endef
 
+# PgBouncer, in the same way.
+define PGBOUNCER
+command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { \
+  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { \
+    echo "pgbouncer is needed: Debian's package pgbouncer has it." >&2; exit 1; }; \
+  echo "Installing PgBouncer ..."; \
+  { apt-get update && apt-get install --yes --no-install-recommends pgbouncer; } >/dev/null 2>&1 || { \
+    echo "apt-get could not install the package pgbouncer." >&2; exit 1; }; }
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench verdicts readiness cutover dashboards manifests format docs clean
+.PHONY: help demo test check bench verdicts readiness cutover dashboards pgbouncer manifests format docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +64,9 @@ dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that 
 	@$(PROMETHEUS)
 	@$(BIN)/python -m pytest -q tests/dashboards
 	@$(BIN)/python -m tests.dashboards
+
+pgbouncer: ## Install PgBouncer, without which the tests behind it are skipped
+	@$(PGBOUNCER)
 
 manifests: $(READY) ## Validate chart, compose file and Dockerfile
 	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[deploy]'

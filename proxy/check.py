@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -153,7 +154,7 @@ async def _look_into_database(config: Config, console: Console) -> tuple[Names, 
     try:
         schema = await database.load_schema(config.engine)
         reach = await database.run(load_reach)
-        deadlock_timeout = await database.run(lambda connection: connection.fetchval(_DEADLOCK_TIMEOUT))
+        deadlock_timeout = await database.run(_read_deadlock_timeout)
     except (ApiError, EngineDown) as error:
         console.print(f"database: NOT read: {error}")
         return None
@@ -162,6 +163,11 @@ async def _look_into_database(config: Config, console: Console) -> tuple[Names, 
     seconds = time.monotonic() - started
     console.print(f"database: {len(schema.relations)} relations, read in {seconds:.2f} s")
     return make_names(schema, config.engine, reach), deadlock_timeout / 1000
+
+
+async def _read_deadlock_timeout(connection: Any) -> float:
+    async with connection.transaction(readonly=True):
+        return float(await connection.fetchval(_DEADLOCK_TIMEOUT))
 
 
 def _tabulate(modes: Sequence[TableModes]) -> Table:

@@ -28,7 +28,7 @@ from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
-from proxy.engine.sql.session import Session
+from proxy.engine.sql.session import Session, Settings
 from proxy.errors import ApiError, OutcomeUnknown
 
 _EXPLAIN = re.compile(r"EXPLAIN \([^)]*\) ")
@@ -45,6 +45,9 @@ WHERE s.name = 'understudy_described'
 ORDER BY p.number
 """
 
+_WATCH_CLIENT = ("client_connection_check_interval", "1s")
+"""Else a statement that was given up here would go on there, or wait for its lock for ever."""
+
 _SNAPSHOT = "SELECT concat_ws(' ', pg_current_snapshot(), pg_last_wal_replay_lsn())"
 
 _Result = TypeVar("_Result")
@@ -59,7 +62,7 @@ class Transaction:
         self._pipeline = pipeline
         self._session = session
         self._read_only = read_only
-        self._opening = _open(session, read_only=read_only)
+        self._opening = _open(session, pipeline.settings, read_only=read_only)
         for step in self._opening[1:]:
             note_statement(step.sql)
         self.ended = False
@@ -153,12 +156,15 @@ _COMMIT = Step("COMMIT")
 
 
 @lru_cache(maxsize=512)
-def _open(session: Session, *, read_only: bool) -> tuple[Step, ...]:
-    """What comes before the first statement of a transaction; the settings that clients have recur."""
+def _open(session: Session, more: Settings, *, read_only: bool) -> tuple[Step, ...]:
+    """What comes before the first statement of a transaction; the settings that clients have recur.
+
+    ``more`` are settings besides the session's.
+    """
     mode = "READ ONLY" if read_only else "READ WRITE"
-    values = encode_values(tuple(chain.from_iterable(session.settings)))
+    values = encode_values(tuple(chain.from_iterable((*more, *session.settings))))
     begin = Step(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}")
-    settings = Step(_set_all(len(session.settings)), values)
+    settings = Step(_set_all(len(more) + len(session.settings)), values)
     if session.pre_request is None:
         return begin, settings
     return begin, settings, Step(f"SELECT {session.pre_request}()")
@@ -217,10 +223,13 @@ class Database:
 
         On a standby, what was replayed stands for them. Raises ApiError and EngineDown.
         """
-        return str(await self.run(lambda connection: connection.fetchval(_SNAPSHOT)))
+        return str(await self.run(_read_snapshot))
 
     async def run(self, work: Callable[[Any], Awaitable[_Result]]) -> _Result:
-        """What ``work`` makes of an asyncpg connection. Raises ApiError and EngineDown."""
+        """What ``work`` makes of an asyncpg connection. Raises ApiError and EngineDown.
+
+        Its queries have to be in transactions: behind a pooler, others may be on different servers.
+        """
         async with self._connection(authenticated=True) as pipeline:
             return await work(pipeline.driver)
 
@@ -260,9 +269,14 @@ class Database:
             raise translate_fault(error, authenticated=authenticated, dialect=dialect) from error
 
     async def _connect(self) -> Pipeline:
+        """A connection for transactions.
+
+        Without prepared statements it may lead to a pooler, which lends a server for the length of one
+        transaction: nothing may be set for longer there.
+        """
         prepares = self._options.db_prepared_statements
         arguments = make_arguments(self._options.db_uri, os.environ, fallback_name=self._name)
-        if self._read_only:
+        if self._read_only and prepares:
             arguments["server_settings"]["default_transaction_read_only"] = "on"
         connection = await asyncpg.connect(
             **arguments,
@@ -270,10 +284,11 @@ class Database:
             max_cached_statement_lifetime=0,
             max_cacheable_statement_size=0,
         )
-        if connection.get_server_version() >= (14,):
-            # Else a statement that was given up here would go on there, or wait for its lock for ever.
-            await connection.execute("SET client_connection_check_interval = '1s'")
-        return Pipeline(connection, prepares=prepares)
+        watches = connection.get_server_version() >= (14,)
+        if watches and prepares:
+            await connection.execute("SET {} = '{}'".format(*_WATCH_CLIENT))
+        settings = (_WATCH_CLIENT,) if watches and not prepares else ()
+        return Pipeline(connection, prepares=prepares, settings=settings)
 
 
 @lru_cache(maxsize=1024)
@@ -284,6 +299,11 @@ def _mark(role: str) -> str:
     call it is then asked once, of the role that the plan is made for. Another role must not get that plan.
     """
     return f"/* {sha256(role.encode('utf-8', 'surrogateescape')).hexdigest()[:32]} */"
+
+
+async def _read_snapshot(connection: Any) -> Any:
+    async with connection.transaction(readonly=True):
+        return await connection.fetchval(_SNAPSHOT)
 
 
 async def _roll_back(pipeline: Pipeline) -> None:

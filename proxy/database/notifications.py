@@ -14,6 +14,7 @@ from proxy.database.conninfo import make_arguments
 from proxy.database.faults import translate_fault
 from proxy.database.pool import CannotConnect
 from proxy.database.settings import read_server
+from proxy.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ async def subscribe(
     try:
         try:
             connection.add_termination_listener(lambda _: lost.set())
+            await _refuse_pooler(connection, options)
             server = await read_server(connection)
             await connection.add_listener(options.db_channel, take)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -56,6 +58,29 @@ async def subscribe(
     finally:
         # At once: nothing is under way, and a server that is gone does not answer a farewell.
         connection.terminate()
+
+
+async def _refuse_pooler(connection: Any, options: EngineConfig) -> None:
+    """Raise where nothing would ever be heard: a pooler would lend a server for the one LISTEN.
+
+    One in session mode lends it for good; that nothing is prepared says that this one does not.
+    """
+    if options.db_prepared_statements:
+        return
+    async with connection.transaction(readonly=True):
+        server = await connection.fetchval("SELECT pg_backend_pid()")
+    if server != connection.get_server_pid():
+        raise _make_deaf()
+
+
+def _make_deaf() -> ApiError:
+    return ApiError(
+        503,
+        "PGRST000",
+        "Notifications do not come through a pooler that lends a server for one transaction",
+        "db-uri leads to a pooler, and db-prepared-statements is false",
+        "Set db-channel-enabled to false and reload the schema cache by SIGUSR1, or let db-uri lead past it.",
+    )
 
 
 def _show_address(arguments: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from proxy.database.wire import (
     read_complaint,
     read_fields,
 )
+from proxy.engine.sql.session import Settings
 
 _MOST_STATEMENTS = 1024
 _PARSED, _ROW, _DONE, _EMPTY, _ERROR, _READY = map(ord, "1DCIEZ")
@@ -64,11 +65,13 @@ class _Turn:
 class Pipeline(asyncio.Protocol):
     """Runs steps on ``driver``, an idle connection of asyncpg.
 
-    ``prepares``: statements are prepared once per connection and kept, else each time.
+    ``prepares``: statements are prepared once per connection and kept, else each time. ``settings`` are
+    those that each transaction has to make.
     """
 
-    def __init__(self, driver: Any, *, prepares: bool) -> None:
+    def __init__(self, driver: Any, *, prepares: bool, settings: Settings = ()) -> None:
         self.driver = driver
+        self.settings = settings
         self._prepares = prepares
         self._loop = asyncio.get_running_loop()
         self._inner: asyncio.Protocol = driver._protocol

@@ -25,9 +25,11 @@ class Server:
 
 async def read_server(connection: Any) -> Server:
     """Which server ``connection`` leads to. Raises asyncpg's errors."""
-    row = await connection.fetchrow(
-        "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), version()"
-    )
+    async with connection.transaction(readonly=True):
+        row = await connection.fetchrow(
+            "SELECT current_setting('server_version_num')::integer,"
+            "   current_setting('server_version'), version()"
+        )
     return Server(*row)
 
 
@@ -71,8 +73,7 @@ async def read_role_settings(connection: Any) -> RoleSettings:
     Raises asyncpg's errors.
     """
     granted = "has_parameter_privilege(quote_ident(current_user)::regrole::oid, s.key, 'set')"
-    rows = await connection.fetch(
-        f"""
+    statement = f"""
         SELECT r.rolname AS role, s.key, s.value
         FROM pg_auth_members m
         JOIN pg_roles r ON r.oid = m.roleid
@@ -85,7 +86,8 @@ async def read_role_settings(connection: Any) -> RoleSettings:
         WHERE m.member = quote_ident(current_user)::regrole::oid
           AND (p.context = 'user' OR {granted if connection.get_server_version().major >= 15 else "false"})
         """
-    )
+    async with connection.transaction():
+        rows = await connection.fetch(statement)
     by_role: dict[str, tuple[tuple[str, str], ...]] = {}
     for row in rows:
         by_role[row["role"]] = (*by_role.get(row["role"], ()), (row["key"], row["value"]))

@@ -1,6 +1,7 @@
 """What the database says of how the engine is to run."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import asyncpg
@@ -112,6 +113,9 @@ async def test_the_server_describes_itself(connection: Any) -> None:
 
 async def test_a_server_that_is_too_old_is_no_server() -> None:
     class Old:
+        def transaction(self, *, readonly: bool) -> nullcontext[None]:
+            return nullcontext()
+
         async def fetchrow(self, sql: str) -> tuple[int, str, str]:
             return (120022, "12.22", "PostgreSQL 12.22")
 

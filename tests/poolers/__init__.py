@@ -1,0 +1,1 @@
+"""What stands between the engine and PostgreSQL in large deployments, for real: PgBouncer, and a standby."""
