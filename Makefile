@@ -30,7 +30,8 @@ command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench verdicts readiness cutover dashboards pgbouncer manifests format docs clean
+.PHONY: help demo test check bench chaos isolation soak verdicts readiness cutover dashboards pgbouncer
+.PHONY: manifests format docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,15 @@ readiness: $(READY) ## Simulate how often the statistics of readiness err
 cutover: $(READY) ## Switch a table under live traffic, then let the engine fail in every way
 	@$(BIN)/python -m tests.cutover $(ARGS)
 
+chaos: $(READY) ## Break everything in every way and look what clients see and what is counted
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+isolation: $(READY) ## Whether clients notice what the engine does behind them
+	@$(BIN)/python -m tests.isolation $(ARGS)
+
+soak: $(READY) ## Mixed traffic while everything changes (ARGS="--requests 1000000 --minutes 30")
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that watches a live proxy
 	@$(PROMETHEUS)
 	@$(BIN)/python -m pytest -q tests/dashboards
@@ -79,6 +89,7 @@ format: $(READY) ## Format the code and mend what the linter can
 docs: $(READY) ## Write docs/configuration.md, docs/metrics.md, the JSON Schema and the dashboards anew
 	@$(BIN)/python -m proxy.config.reference docs
 	@$(BIN)/python -m dashboards.generate
+	@$(BIN)/python -m tests.chaos --document docs/chaos.md
 
 clean: ## Remove caches and build output; the virtual environment stays
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -19,7 +19,7 @@ from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
 from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.databases import AnswerRequest, asking, listening, loading, reaching
+from proxy.databases import AnswerRequest, asking, find_room, listening, loading, reaching
 from proxy.events import (
     ConfigReloaded,
     Event,
@@ -183,7 +183,11 @@ class Proxy:
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
-        rehearsing = self._database(config.rehearsal.concurrency, "understudy rehearsal")
+        rehearsing = self._database(
+            config.rehearsal.concurrency,
+            "understudy rehearsal",
+            largest=lambda: find_room(self.state.current.config.rehearsal.max_body),
+        )
         writes = Writes(time.monotonic)
         throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
         opinion = self._make_opinion(throttle, writes)
@@ -263,8 +267,8 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
-    def _database(self, connections: int, name: str) -> Database:
-        database = Database(self._config.engine, connections=connections, application_name=name)
+    def _database(self, connections: int, name: str, **limits: Any) -> Database:
+        database = Database(self._config.engine, connections=connections, application_name=name, **limits)
         self._stack.push_async_callback(database.close)
         return database
 

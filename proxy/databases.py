@@ -20,6 +20,8 @@ from proxy.server.listener import Listener
 from proxy.server.schema_cache import LoadReach, LoadSchema
 from proxy.server.state import AskEngine, Snapshot, State
 
+_LEAST_ROOM = 1024 * 1024
+
 AnswerRequest: TypeAlias = Callable[..., Awaitable[Answer]]
 """The engine's one function; see ``proxy.database.answer``."""
 
@@ -43,6 +45,15 @@ def asking(
         return await answer(request, snapshot.engine, database, rehearsal=rehearsal)
 
     return ask
+
+
+def find_room(max_body: int) -> int:
+    """How large an answer of the engine may be, in bytes, of which no more than ``max_body`` are compared.
+
+    An answer that is somewhat larger is a difference that has to be seen; one that is larger by far would
+    only take the memory that clients need.
+    """
+    return 4 * max_body + _LEAST_ROOM
 
 
 class Forgets(Protocol):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.databases import AnswerRequest, asking
+from proxy.databases import AnswerRequest, asking, find_room
 from proxy.difference import Difference
 from proxy.events import Emit, Judged, Shed
 from proxy.messages import Answer, Request
@@ -74,6 +74,7 @@ class SecondOpinion:
             connections=config.shadow.concurrency,
             application_name="understudy mirror",
             read_only=True,
+            largest=lambda: find_room(state.current.config.shadow.max_body),
         )
         self._stack.push_async_callback(database.close)
         comparer = Comparer()

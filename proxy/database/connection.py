@@ -22,7 +22,7 @@ from proxy.database.pipeline import Pipeline, Refused, Step
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
 from proxy.database.statements import note_statement
-from proxy.database.wire import encode_values
+from proxy.database.wire import LARGEST, encode_values
 from proxy.engine.dialect import find_dialect
 from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.response import Rows
@@ -179,15 +179,23 @@ def _set_all(count: int) -> str:
 class Database:
     """The engine's way to PostgreSQL. Connections are made when they are first needed.
 
-    ``read_only`` has the database itself refuse every write, whatever a session asks for.
+    ``read_only`` has the database itself refuse every write, whatever a session asks for. ``largest`` gives
+    the bytes beyond which an answer is not taken.
     """
 
     def __init__(
-        self, options: EngineConfig, *, connections: int, application_name: str, read_only: bool = False
+        self,
+        options: EngineConfig,
+        *,
+        connections: int,
+        application_name: str,
+        read_only: bool = False,
+        largest: Callable[[], int] = lambda: LARGEST,
     ) -> None:
         self._options = options
         self._name = application_name
         self._read_only = read_only
+        self._largest = largest
         self.plans = Plans()
         self.pinned: dict[tuple[str, str], str] = {}
         """By statement and search path, the same with the types that PostgreSQL infers of its parameters."""
@@ -288,7 +296,7 @@ class Database:
         if watches and prepares:
             await connection.execute("SET {} = '{}'".format(*_WATCH_CLIENT))
         settings = (_WATCH_CLIENT,) if watches and not prepares else ()
-        return Pipeline(connection, prepares=prepares, settings=settings)
+        return Pipeline(connection, prepares=prepares, settings=settings, largest=self._largest)
 
 
 @lru_cache(maxsize=1024)

@@ -8,15 +8,18 @@ driver cannot send them so. It connects, authenticates, encrypts, and does all t
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from proxy.database.wire import (
+    LARGEST,
     SYNC,
     MessageReader,
+    MessageTooLong,
+    NoMessage,
     close_message,
     encode_values,
     execute_messages,
@@ -39,6 +42,10 @@ class Step:
 
     sql: str
     values: bytes = encode_values(())
+
+
+class AnswerTooLarge(ConnectionResetError):
+    """PostgreSQL answers with more than there is room for: the connection is given up."""
 
 
 class Refused(Exception):
@@ -66,10 +73,17 @@ class Pipeline(asyncio.Protocol):
     """Runs steps on ``driver``, an idle connection of asyncpg.
 
     ``prepares``: statements are prepared once per connection and kept, else each time. ``settings`` are
-    those that each transaction has to make.
+    those that each transaction has to make. ``largest``: a longer message ends the connection.
     """
 
-    def __init__(self, driver: Any, *, prepares: bool, settings: Settings = ()) -> None:
+    def __init__(
+        self,
+        driver: Any,
+        *,
+        prepares: bool,
+        settings: Settings = (),
+        largest: Callable[[], int] = lambda: LARGEST,
+    ) -> None:
         self.driver = driver
         self.settings = settings
         self._prepares = prepares
@@ -80,7 +94,7 @@ class Pipeline(asyncio.Protocol):
         self._dropped: list[bytes] = []
         self._given = 0
         self._turn: _Turn | None = None
-        self._reader = MessageReader()
+        self._reader = MessageReader(largest)
         self._open = False
         self._transport.set_protocol(self)
 
@@ -148,14 +162,20 @@ class Pipeline(asyncio.Protocol):
         return refusal
 
     def data_received(self, data: bytes) -> None:
-        if self._turn is None and not self._reader.waiting:
-            self._inner.data_received(data)
-            return
-        for kind, body in self._reader.feed(data):
+        try:
             if self._turn is None:
-                self._inner.data_received(frame(kind, body))
-            else:
-                self._take(self._turn, kind, body)
+                if whole := self._reader.take_whole(data):
+                    self._inner.data_received(whole)
+                return
+            for kind, body in self._reader.feed(data):
+                if self._turn is None:
+                    self._inner.data_received(frame(kind, body))
+                else:
+                    self._take(self._turn, kind, body)
+        except NoMessage:
+            self._break_off(asyncpg.ProtocolError("no message of PostgreSQL's protocol"))
+        except MessageTooLong:
+            self._break_off(AnswerTooLarge("an answer is too large"))
 
     def _take(self, turn: _Turn, kind: int, body: bytes | memoryview) -> None:
         if kind == _ROW:
@@ -177,6 +197,12 @@ class Pipeline(asyncio.Protocol):
             self._names.pop(sql, None)
         if not turn.ended.done():
             turn.ended.set_result(None)
+
+    def _break_off(self, fault: Exception) -> None:
+        turn, self._turn = self._turn, None
+        self._transport.abort()
+        if turn is not None and not turn.ended.done():
+            turn.ended.set_exception(fault)
 
     def connection_lost(self, error: Exception | None) -> None:
         turn, self._turn = self._turn, None

@@ -4,10 +4,16 @@ Source: PostgreSQL 16 documentation, sections 55.2.3 (extended query), 55.2.4 (p
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 SYNC = b"S\0\0\0\x04"
+LARGEST = 1 << 30
+"""Bytes of a message; PostgreSQL makes none that is longer."""
+
 _LONG = 64 * 1024
+_KINDS = frozenset(b"123ACDEGHIKNRSTVWZcdnstv")
+"""The codes of all that a server says."""
+
 _EXECUTE = b"E\0\0\0\x09\0\0\0\0\0"
 _LENGTH = struct.Struct("!I")
 _COUNT = struct.Struct("!H")
@@ -71,10 +77,22 @@ def read_complaint(body: bytes | memoryview) -> dict[str, str]:
     return {field[:1].decode("latin-1"): field[1:].decode("utf-8", "replace") for field in fields if field}
 
 
-class MessageReader:
-    """Cuts what arrives into messages."""
+class NoMessage(Exception):
+    """What came is nothing that a PostgreSQL says."""
 
-    def __init__(self) -> None:
+
+class MessageTooLong(Exception):
+    """What comes is longer than is wanted; nothing of it is kept."""
+
+
+class MessageReader:
+    """Cuts what arrives into messages, of at most ``largest`` bytes each.
+
+    What reads them after us trusts their lengths blindly: a wrong one is found here or nowhere.
+    """
+
+    def __init__(self, largest: Callable[[], int] = lambda: LARGEST) -> None:
+        self._largest = largest
         self._parts: list[bytes] = []
         self._size = 0
         self._wanted = 5
@@ -85,25 +103,63 @@ class MessageReader:
         return bool(self._parts)
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes | memoryview]]:
-        """The messages that are complete with ``data``: the code of each kind, and its body."""
-        if self._parts:
-            # A long message is put together once, when it is complete.
-            self._parts.append(data)
-            self._size += len(data)
-            if self._size < self._wanted:
-                return
-            data = b"".join(self._parts)
-            self._parts.clear()
-        at, end = 0, len(data)
-        while end - at >= 5:
-            length = _LENGTH.unpack_from(data, at + 1)[0] + 1
-            if end - at < length:
-                break
+        """The messages that are complete with ``data``: the code of each kind, and its body.
+
+        Raises NoMessage and MessageTooLong.
+        """
+        joined = self._join(data)
+        if joined is None:
+            return
+        at = 0
+        while (end := self._find_end(joined, at)) is not None:
             # What is long is copied no more often than it has to be.
-            body = data[at + 5 : at + length] if length < _LONG else memoryview(data)[at + 5 : at + length]
-            yield data[at], body
-            at += length
-        if at < end:
+            body = joined[at + 5 : end] if end - at < _LONG else memoryview(joined)[at + 5 : end]
+            yield joined[at], body
+            at = end
+        self._keep(joined, at)
+
+    def take_whole(self, data: bytes) -> bytes:
+        """The messages that are complete with ``data``, as they came. Raises as ``feed``."""
+        joined = self._join(data)
+        if joined is None:
+            return b""
+        at = 0
+        while (end := self._find_end(joined, at)) is not None:
+            at = end
+        self._keep(joined, at)
+        return joined[:at]
+
+    def _join(self, data: bytes) -> bytes | None:
+        """``data`` behind what was kept, or None while the message that is beginning is not complete."""
+        if not self._parts:
+            return data
+        # A long message is put together once, when it is complete.
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size < self._wanted:
+            return None
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+    def _find_end(self, data: bytes, at: int) -> int | None:
+        """Where the message at ``at`` ends, or None if it is not complete."""
+        if len(data) - at < 5:
+            return None
+        end = at + self._measure(data, at)
+        return end if end <= len(data) else None
+
+    def _keep(self, data: bytes, at: int) -> None:
+        if at < len(data):
             self._parts.append(data[at:])
-            self._size = end - at
-            self._wanted = 5 if self._size < 5 else _LENGTH.unpack_from(data, at + 1)[0] + 1
+            self._size = len(data) - at
+            self._wanted = 5 if self._size < 5 else self._measure(data, at)
+
+    def _measure(self, data: bytes, at: int) -> int:
+        """How long the message at ``at`` is, with its head."""
+        length = _LENGTH.unpack_from(data, at + 1)[0]
+        if data[at] not in _KINDS or length < 4:
+            raise NoMessage
+        if length > _LONG and length > self._largest():
+            raise MessageTooLong
+        return int(length) + 1

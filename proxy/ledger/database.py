@@ -5,6 +5,7 @@ driver the engine has anyway, on an event loop of that thread's own; SQLite by t
 """
 
 import asyncio
+import errno
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -124,13 +125,17 @@ class _Sqlite:
     """A file, or memory where ``path`` is empty.
 
     Write-ahead logging keeps readers and the writer apart, and leaves a whole database behind whenever the
-    process is killed.
+    process is killed. SQLite itself does not notice when its file is taken away or another one is put in its
+    place: it would go on writing where nobody finds it.
     """
 
     def __init__(self, path: str) -> None:
+        self._path = path
+        self._file: tuple[int, int] | None = None
         if path:
             # Rows of the database are in it: they are the operator's alone.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._file = _identify(path)
         arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
         self._engine = create_engine(
             f"sqlite:///{path}" if path else "sqlite://", poolclass=StaticPool, connect_args=arguments
@@ -140,6 +145,8 @@ class _Sqlite:
         event.listen(self._engine, "begin", self._begin)
 
     def run(self, work: Work[Result], *, writes: bool) -> Result:
+        if self._file is not None and _identify(self._path) != self._file:
+            raise OSError(errno.ESTALE, "the file is not the one that was opened")
         self._writes = writes
         with self._engine.begin() as connection:
             return work(connection)
@@ -155,6 +162,12 @@ class _Sqlite:
 
     def _begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if self._writes else "BEGIN")
+
+
+def _identify(path: str) -> tuple[int, int]:
+    """Which file is at ``path``. Raises OSError."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 class _Postgres:

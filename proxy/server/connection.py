@@ -14,6 +14,7 @@ Clock: TypeAlias = Callable[[], float]
 
 _BUFFERED = 64 * 1024
 _LONGEST_HEAD = 1024 * 1024
+_VERSION = b"HTTP/1."
 
 
 class Connection(asyncio.Protocol):
@@ -254,6 +255,9 @@ class UpstreamAnswer:
             if end < 0:
                 if len(data) > _LONGEST_HEAD:
                     raise BadMessage("head too long")
+                if not data.startswith(_VERSION[: len(data)]):
+                    # The end of a head that is none might never come.
+                    raise BadMessage("no answer of HTTP/1")
                 self._pending = data
                 return b""
             line_end = data.find(b"\r\n")

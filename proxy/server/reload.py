@@ -55,6 +55,7 @@ class Reload:
         self._sleep = sleep
         self._seen: Reading = content
         self._judged: Reading = content
+        self._ends_in_line_end = content.endswith(b"\n")
         # The names for which the last judgement holds, when other names may change it.
         self._provisional: Names | None = state.current.names if state.current.engine is None else None
         self._problem = ""
@@ -108,9 +109,14 @@ class Reload:
         if isinstance(reading, str):
             self._refuse(reading)
             return
+        if self._ends_in_line_end and not reading.endswith(b"\n"):
+            # What is left of it may be valid, and mean something else: no upstream, say.
+            self._refuse("the file breaks off in the middle of a line, and the one in force does not")
+            return
         try:
             file = await asyncio.to_thread(self._parse, reading)
             self._accept(file, who, why)
+            self._ends_in_line_end = reading.endswith(b"\n")
         except ConfigError as error:
             self._refuse(str(error))
         except Exception as error:

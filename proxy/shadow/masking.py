@@ -21,6 +21,9 @@ from proxy.shadow.tokens import Token, read_tokens
 INTERRUPTED = frozenset({"55P03", "57014", "40P01", "40001"})
 """SQLSTATEs by which PostgreSQL breaks off a transaction that stands in another's way, or takes too long."""
 
+UNAVAILABLE = frozenset({503, 504})
+"""Statuses of a side that has no database at the moment, or waits for it in vain."""
+
 MASKED = "(made)"
 ROW_IN_DETAILS = "Failing row contains ("
 KEY_IN_DETAILS = re.compile(r"Key \((.*?)\)=\((.*)\) (.*)", re.DOTALL)
@@ -43,8 +46,8 @@ def compare_rehearsal(
 ) -> Comparison:
     """Compare the ``upstream``'s answer to a write with the ``engine``'s to its rehearsal.
 
-    The verdicts are those of ``compare``. A rehearsal that was broken off, and results of a function that
-    differ in values only, are ``inconclusive``. Never raises.
+    The verdicts are those of ``compare``. A rehearsal that was broken off, a side that had no database,
+    and results of a function that differ in values only, are ``inconclusive``. Never raises.
     """
     verdict = compare(request, upstream, engine, reading)
     if verdict.verdict != "mismatch":
@@ -54,7 +57,7 @@ def compare_rehearsal(
         verdict = compare(request, *masked, reading)
         if verdict.verdict != "mismatch":
             return verdict
-    if _read_code(engine) in INTERRUPTED:
+    if _read_code(engine) in INTERRUPTED or UNAVAILABLE & {upstream.status, engine.status}:
         return Comparison("inconclusive")
     if mask.call and all(found.aspect == "body" for found in verdict.differences) and _same_form(*masked):
         return Comparison("inconclusive")

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
-from proxy.database.pipeline import Pipeline, Refused, Step
+from proxy.database.pipeline import AnswerTooLarge, Pipeline, Refused, Step
 from proxy.database.wire import encode_values
+from tests.faults.relay import relaying
 from tests.support.database import ConformanceDatabase
 
 BEGIN, COMMIT, ROLLBACK = Step("BEGIN"), Step("COMMIT"), Step("ROLLBACK")
@@ -134,6 +136,38 @@ async def test_who_waits_is_told_when_the_server_ends_the_connection(pipeline: P
     assert pipeline.is_closed()
     with pytest.raises(asyncpg.ConnectionDoesNotExistError):
         await ask(pipeline, "SELECT 1")
+
+
+async def test_an_answer_that_is_too_large_ends_the_connection_before_it_has_come(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    driver = await asyncpg.connect(conformance_database.url)
+    made = Pipeline(driver, prepares=True, largest=lambda: 1_000_000)
+    assert await ask(made, "SELECT length(repeat('x', 2000000))") == [[b"2000000"]]
+    with pytest.raises(AnswerTooLarge):
+        await ask(made, "SELECT repeat('x', 2000000)")
+    assert made.is_closed()
+
+
+@pytest.mark.parametrize("idle", [True, False], ids=["to the driver", "to a step"])
+async def test_garbage_ends_the_connection_instead_of_the_process(
+    conformance_database: ConformanceDatabase, idle: bool
+) -> None:
+    where = urlsplit(conformance_database.url)
+    async with relaying(where.hostname or "", where.port or 5432) as relay:
+        url = urlunsplit(
+            where._replace(netloc=f"{where.username}@127.0.0.1:{relay.port}", query="sslmode=disable")
+        )
+        for _ in range(20):
+            made = Pipeline(await asyncpg.connect(url), prepares=True)
+            await relay.become("garbage")
+            with pytest.raises(
+                (asyncpg.InternalClientError, asyncpg.ConnectionDoesNotExistError, TimeoutError)
+            ):
+                async with asyncio.timeout(1):
+                    await (made.driver.fetchval("SELECT 1") if idle else ask(made, "SELECT 1"))
+            made.terminate()
+            await relay.become("well")
 
 
 async def test_who_waits_is_told_when_the_connection_breaks(pipeline: Pipeline) -> None:

@@ -27,7 +27,7 @@ CUT = 5
 FLAP = 0.15
 """Seconds between two changes of who comes and goes."""
 
-HUGE = 64 * 1024 * 1024
+HUGE = 1536 * 1024
 """Bytes of a huge answer."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -37,7 +37,7 @@ _REQUEST = b" HTTP/1.1\r\n"
 class Relay:
     """Listens on one port and passes every connection on to ``host`` and ``port``, as its condition is.
 
-    slow      parts of answers come late
+    slow      each part of an answer comes ``delay`` seconds late
     hung      nothing is answered until it is well again
     refusing  connections end in good order, and new ones are refused
     reset     answers break off before their end
@@ -50,9 +50,10 @@ class Relay:
     ``requests`` counts the requests of HTTP that were passed on.
     """
 
-    def __init__(self, host: str, port: int, *, huge: bytes = b"") -> None:
+    def __init__(self, host: str, port: int, *, huge: bytes = b"", delay: float = DELAY) -> None:
         self._target = host, port
         self._huge = huge
+        self._delay = delay
         self._dice = Random(1)
         self._condition: Condition = "well"
         self._changed = asyncio.Event()
@@ -181,7 +182,7 @@ class Relay:
             await self._awake()
             match self._condition:
                 case "slow":
-                    await asyncio.sleep(DELAY)
+                    await asyncio.sleep(self._delay)
                 case "garbage":
                     data = self._dice.randbytes(len(data))
                 case "reset":
@@ -227,9 +228,9 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def relaying(host: str, port: int, *, huge: bytes = b"") -> AsyncIterator[Relay]:
+async def relaying(host: str, port: int, *, huge: bytes = b"", delay: float = DELAY) -> AsyncIterator[Relay]:
     """A relay to ``host`` and ``port``, well at first."""
-    relay = Relay(host, port, huge=huge)
+    relay = Relay(host, port, huge=huge, delay=delay)
     await relay.open()
     try:
         yield relay

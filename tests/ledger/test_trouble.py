@@ -1,6 +1,8 @@
 """A ledger that is gone, slow, broken or full: nobody waits, nothing counts twice, what is lost is told."""
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -195,3 +197,37 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
     assert "ledger.db" in modes
     await scene.ledger.close()
+
+
+@pytest.mark.parametrize("way", ["removed", "replaced", "restored"])
+async def test_a_file_that_is_another_one_is_noticed_and_nothing_is_written_where_nobody_finds_it(
+    tmp_path: Path, way: str
+) -> None:
+    file = tmp_path / "ledger.db"
+    scene = Scene(f"sqlite:///{file}")
+    assert await scene.flush(judged())
+    replace_file(file, way)
+    assert not await scene.flush(judged())
+    if way == "replaced":
+        assert not await scene.flush()
+        replace_file(file, "removed")
+    await scene.flush()
+    assert await scene.flush()
+    other = Scene(f"sqlite:///{file}", replica="another")
+    assert await count_reads(other) == (2 if way == "restored" else 1)
+    await other.ledger.close()
+    await scene.ledger.close()
+
+
+def replace_file(file: Path, way: str) -> None:
+    """Take the file away; put garbage in its place, or what a backup has kept."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        if way != "removed":
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    kept = file.read_bytes()
+    for path in file.parent.glob("ledger.db*"):
+        path.unlink()
+    if way == "replaced":
+        file.write_bytes(b"garbage" * 1000)
+    elif way == "restored":
+        file.write_bytes(kept)

@@ -125,6 +125,17 @@ async def test_a_change_while_the_file_is_being_written_is_not_taken(scene: Scen
     assert await scene.pass_time(2) == [ACCEPTED, TO_ENGINE]
 
 
+async def test_a_file_that_breaks_off_is_refused_though_what_is_left_of_it_would_be_valid(
+    scene: Scene,
+) -> None:
+    # As a disk that was full leaves it: without the tables, and with an upstream of another name.
+    scene.content = FIRST[: FIRST.index(b"'}") - 1] + b"'}"
+    events = await scene.pass_time(2)
+    assert problem_of(events) == "the file breaks off in the middle of a line, and the one in force does not"
+    scene.content = FIRST
+    assert await scene.pass_time(2) == [ACCEPTED]
+
+
 async def test_the_snapshot_is_swapped_whole_and_keeps_the_schema_cache(scene: Scene) -> None:
     before = scene.state.current
     scene.content = ENGINE + b"engine: {db-max-rows: 7}\n"

@@ -54,6 +54,13 @@ def test_type_place_number_and_all_other_values_count(upstream: Any, engine: Any
     assert verdict(created(upstream), created(engine)) == "mismatch"
 
 
+@pytest.mark.parametrize("status", [503, 504])
+def test_a_side_without_its_database_says_nothing_about_the_other(status: int) -> None:
+    done, gone = created([{"id": 1}]), answer('{"code":"PGRST001"}', status=status)
+    assert verdict(gone, done) == verdict(done, gone) == "inconclusive"
+    assert verdict(gone, gone) == "match"
+
+
 def test_of_a_mismatch_only_what_is_not_masked_is_told() -> None:
     comparison = compare_rehearsal(
         POST, created([{"id": 2, "label": "a"}]), created([{"id": 1, "label": "b"}]), MASK

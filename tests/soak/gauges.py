@@ -1,5 +1,6 @@
 """How much memory and how many descriptors a process has, over time, and whether it becomes more."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,9 +31,28 @@ class Trend:
 
 
 def read_gauge(pid: int, at: float) -> Gauge:
-    """What the process has now. Raises OSError where there is no /proc, or no such process."""
+    """What the process and those that it has started have now.
+
+    Raises OSError where there is no /proc, or no such process.
+    """
+    pages, descriptors = _read(pid)
+    for child in _list_children(pid):
+        # It may have ended by now.
+        with contextlib.suppress(OSError):
+            more = _read(child)
+            pages, descriptors = pages + more[0], descriptors + more[1]
+    return Gauge(at, pages * os.sysconf("SC_PAGE_SIZE"), descriptors)
+
+
+def _read(pid: int) -> tuple[int, int]:
+    """Pages resident, and descriptors."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return Gauge(at, pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir(f"/proc/{pid}/fd")))
+    return pages, len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def _list_children(pid: int) -> list[int]:
+    texts = (path.read_text(encoding="ascii") for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for text in texts for child in text.split()]
 
 
 def find_trend(times: Sequence[float], values: Sequence[float]) -> Trend:

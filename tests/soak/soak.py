@@ -17,25 +17,31 @@ LATE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many requests within how many seconds, by how many clients, and how often something happens."""
+    """How many requests within how many seconds, by how many clients; how many seconds lie between two things
+    that happen, and within how many both sides know of a changed schema."""
 
     requests: int = 1_000_000
     seconds: float = 1800.0
     clients: int = 24
     pause: float = 8.0
+    propagation: float = 3.0
     report_every: float = 60.0
 
 
-async def soak(directory: Path, plan: Plan, say: Callable[[str], None]) -> list[str]:
-    """Play it; gives what went wrong."""
+async def soak(directory: Path, plan: Plan, say: Callable[[str], None], *, happenings: int = 0) -> list[str]:
+    """Play it, until so many things have happened at least; gives what went wrong."""
     async with set_stage(directory) as stage:
         traffic = Traffic(stage.proxy.port, clients=plan.clients, rate=plan.requests / plan.seconds)
-        happenings = Happenings(stage, traffic.weather, plan.pause)
+        weather = Happenings(stage, traffic.weather, plan.pause, plan.propagation)
         loop = asyncio.get_running_loop()
         started = loop.time()
 
         def is_over() -> bool:
             passed = loop.time() - started
+            if stage.proxy.process.poll() is not None:
+                return True
+            if weather.done.total() < happenings:
+                return False
             return passed >= LATE * plan.seconds or (
                 passed >= plan.seconds and traffic.seen.requests >= plan.requests
             )
@@ -44,14 +50,17 @@ async def soak(directory: Path, plan: Plan, say: Callable[[str], None]) -> list[
         watching = asyncio.create_task(_watch(stage, traffic, gauges, plan.report_every, say))
         flowing = asyncio.create_task(traffic.flow())
         try:
-            await happenings.keep(is_over)
+            await weather.keep(is_over)
         finally:
             traffic.leave()
             await flowing
             watching.cancel()
         seconds = loop.time() - started
+        if (code := stage.proxy.process.poll()) is not None:
+            log = await asyncio.to_thread(stage.proxy.log.read_text, encoding="utf-8", errors="replace")
+            return [f"the proxy ended by itself after {seconds:.0f} s with exit code {code}:\n{log[-4000:]}"]
         counts = sum_tally(await settle(stage))
-        problems = [*happenings.problems, *traffic.seen.wrong, *judge(gauges)]
+        problems = [*weather.problems, *traffic.seen.wrong, *judge(gauges)]
         problems += await check_accounts(stage, traffic.seen, counts)
         code = await asyncio.to_thread(stage.proxy.terminate)
     if code:
@@ -62,7 +71,7 @@ async def soak(directory: Path, plan: Plan, say: Callable[[str], None]) -> list[
     say(f"{traffic.seen.requests:,} requests in {seconds:.0f} s, {len(traffic.seen.wrong)} wrong")
     for title, counted in (
         ("answers", traffic.seen.answers),
-        ("happened", happenings.done),
+        ("happened", weather.done),
         ("counted", counts),
     ):
         say(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counted.items(), key=str)))

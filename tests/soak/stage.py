@@ -107,7 +107,8 @@ async def set_stage(directory: Path) -> AsyncIterator[Stage]:
         file, ledger = directory / "understudy.yaml", f"{directory}/ledger.db"
         text = FILE.format(upstream=upstream.url, database=login, secret=SECRET, ledger=ledger)
         file.write_text(text, encoding="utf-8")
-        running = stack.enter_context(serving(file, directory, {}))
+        # Should it crash, its log says where.
+        running = stack.enter_context(serving(file, directory, {"PYTHONFAULTHANDLER": "1"}))
         async with aiohttp.ClientSession() as session:
             yield Stage(server, database, upstream, running, file, text, f"sqlite:///{ledger}", session)
 

@@ -124,7 +124,7 @@ class Traffic:
 
     async def _ask(self, client: Client, request: Request) -> Answer | None:
         """The answer, or None if there is none and may be none."""
-        storms = self.weather.storms
+        storms, stormy = self.weather.storms, self.weather.stormy
         self.seen.requests += 1
         try:
             answer = await client.ask(request)
@@ -133,7 +133,8 @@ class Traffic:
             self.seen.note_wrong(f"{request.method} {request.target!r}: {error!r}")
             return None
         self.seen.answers[answer.status] += 1
-        if answer.status in STORMY and (self.weather.stormy or self.weather.storms != storms):
+        stormy |= self.weather.stormy or self.weather.storms != storms
+        if answer.status in STORMY and stormy:
             return None
         return answer
 

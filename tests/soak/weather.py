@@ -14,17 +14,18 @@ from tests.soak.traffic import TABLES, Weather
 RECOVERY = 60.0
 """Seconds within which all is well again after the database was taken away."""
 
-PROPAGATION = 3.0
-"""Seconds within which both sides know of a changed schema."""
-
 
 class Happenings:
-    """Makes things happen on ``stage``, ``pause`` seconds apart, until cancelled. ``done`` counts them."""
+    """Makes things happen on ``stage``, ``pause`` seconds apart. ``done`` counts them.
 
-    def __init__(self, stage: Stage, weather: Weather, pause: float) -> None:
+    ``propagation`` is within how many seconds both sides know of a changed schema.
+    """
+
+    def __init__(self, stage: Stage, weather: Weather, pause: float, propagation: float) -> None:
         self._stage = stage
         self._weather = weather
         self._pause = pause
+        self._propagation = propagation
         self._number = 0
         self.done: Counter[str] = Counter()
         self.problems: list[str] = []
@@ -101,7 +102,7 @@ class Happenings:
         self._weather.alterations += 1
         try:
             await self._stage.execute(*statements, "notify pgrst, 'reload schema'")
-            await asyncio.sleep(PROPAGATION)
+            await asyncio.sleep(self._propagation)
         finally:
             self._weather.altering = False
 

@@ -1,0 +1,87 @@
+"""Clients that keep to a pace, check every answer's bytes, and tell how long each took.
+
+``python -m tests.isolation.load`` reads an ``Order`` from its input, as JSON, and writes the ``Sample``.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+
+from proxy.loop import FAST_LOOP
+from proxy.messages import Request
+from tests.bench.figures import percentile
+from tests.faults.client import TROUBLE, Client
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to ask of which port: by so many clients, so many requests per second together, for so long.
+
+    ``digest`` is what the body has to be, as the hexadecimal SHA-256 of its bytes.
+    """
+
+    port: int
+    target: str
+    clients: int
+    keep: bool
+    rate: float
+    seconds: float
+    digest: str
+
+
+@dataclass(slots=True)
+class Sample:
+    """What came of it; times in milliseconds."""
+
+    requests: int = 0
+    wrong: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    late: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+
+async def load(order: Order) -> Sample:
+    """Ask as ordered. A request that could not begin in time begins late, and its wait counts."""
+    sample, times = Sample(), list[float]()
+    begin = time.perf_counter() + 0.1
+    end = begin + order.seconds
+    request = Request("GET", order.target.encode(), ((b"Host", b"isolation"),))
+
+    async def live(number: int) -> None:
+        turn = begin + number / order.rate
+        async with contextlib.aclosing(Client(order.port, keep=order.keep, timeout=10)) as client:
+            while turn < end:
+                await asyncio.sleep(max(0.0, turn - time.perf_counter()))
+                started = time.perf_counter()
+                sample.late = max(sample.late, (started - turn) * 1e3)
+                try:
+                    answer = await client.ask(request)
+                except TROUBLE as error:
+                    note(repr(error))
+                else:
+                    if answer.status != 200 or hashlib.sha256(answer.body).hexdigest() != order.digest:
+                        note(f"{answer.status} {answer.body[:80]!r}")
+                times.append(time.perf_counter() - started)
+                turn += order.clients / order.rate
+
+    def note(problem: str) -> None:
+        sample.wrong += 1
+        if len(sample.problems) < 5:
+            sample.problems.append(problem)
+
+    await asyncio.gather(*map(live, range(order.clients)))
+    times.sort()
+    sample.requests = len(times)
+    sample.p50, sample.p99 = (percentile(times, share) * 1e3 for share in (0.5, 0.99))
+    return sample
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=FAST_LOOP) as runner:
+        found = runner.run(load(Order(**json.loads(sys.stdin.read()))))
+    print(json.dumps(asdict(found)))

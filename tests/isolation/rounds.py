@@ -1,0 +1,140 @@
+"""The conditions of the engine, the proxies in turn under each of them, and the judgement."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Literal, TypeAlias
+
+from tests.e2e.programs import Program
+from tests.faults.relay import Condition
+from tests.isolation.load import Order, Sample
+from tests.isolation.stage import HUGE, THING, Stage
+
+Engine: TypeAlias = Literal["fast", "1 s slow", "hung", "refusing", "crashing", "answering 1 GB"]
+CONDITIONS: Mapping[Engine, Condition] = {
+    "fast": "well",
+    "1 s slow": "slow",
+    "hung": "hung",
+    "refusing": "refusing",
+    "crashing": "flapping",
+    "answering 1 GB": "well",
+}
+Side: TypeAlias = Literal["off", "again", "on"]
+
+SHARE, LEAST = 0.05, 0.5
+"""A client's p99 may be so much longer: this share, or so many milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int = 5
+    seconds: float = 4.0
+    rate: float = 100.0
+    engines: Sequence[Engine] = tuple(CONDITIONS)
+    clients: Sequence[int] = (16, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One condition: p99 of each side in each round, wrong answers, and what became of mirrored reads."""
+
+    engine: Engine
+    clients: int
+    keep: bool
+    p99: Mapping[Side, Sequence[float]]
+    wrong: int
+    problems: tuple[str, ...]
+    mirrored: Mapping[str, int]
+
+    @property
+    def off(self) -> float:
+        """What clients have without mirroring: the median of both proxies that do not mirror."""
+        return median((*self.p99["off"], *self.p99["again"]))
+
+    @property
+    def noise(self) -> float:
+        """By how much two proxies that do the same differ, in the median of the rounds."""
+        pairs = zip(self.p99["off"], self.p99["again"], strict=True)
+        return median(abs(one - other) for one, other in pairs)
+
+    @property
+    def longer(self) -> float:
+        """By how much p99 is longer with mirroring, in the median of the rounds."""
+        sides = zip(self.p99["on"], self.p99["off"], self.p99["again"], strict=True)
+        return median(on - (off + again) / 2 for on, off, again in sides)
+
+    @property
+    def limit(self) -> float:
+        """By how much it may be longer."""
+        return max(SHARE * self.off, LEAST)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the promise holds; what is within the noise proves nothing."""
+        if self.wrong:
+            return "broken"
+        if self.longer <= self.limit:
+            return "holds"
+        return "too noisy to tell" if self.longer <= self.noise else "broken"
+
+
+async def measure(stage: Stage, plan: Plan, tell: Callable[[Result], None]) -> list[Result]:
+    """Measure everything; ``tell`` is told each result."""
+    results = []
+    for engine in plan.engines:
+        for clients in plan.clients:
+            for keep in (True, False):
+                result = await _measure_one(stage, plan, engine, clients, keep=keep)
+                results.append(result)
+                tell(result)
+    return results
+
+
+async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *, keep: bool) -> Result:
+    huge = engine == "answering 1 GB"
+    # One such answer at a time is as much as a machine has room for.
+    mirroring = stage.narrow if huge else stage.shadow
+    target = HUGE if huge else THING
+    sides: dict[Side, Program] = {"off": stage.off, "again": stage.again, "on": mirroring}
+    p99: dict[Side, list[float]] = {side: [] for side in sides}
+    wrong, problems = 0, list[str]()
+    before = await stage.mirrored(mirroring)
+    for number in range(plan.rounds):
+        turns = list(sides.items())
+        for side, program in turns if number % 2 == 0 else reversed(turns):
+            await stage.relay.become(CONDITIONS[engine] if side == "on" else "well")
+            order = Order(program.port, target, clients, keep, plan.rate, plan.seconds, stage.digests[target])
+            sample = await _load(order)
+            p99[side].append(sample.p99)
+            wrong += sample.wrong
+            problems += sample.problems
+    await stage.relay.become("well")
+    after = await stage.mirrored(mirroring)
+    mirrored = {name: number - before.get(name, 0) for name, number in after.items()}
+    return Result(engine, clients, keep, p99, wrong, tuple(problems[:5]), mirrored)
+
+
+async def _load(order: Order) -> Sample:
+    """Load a proxy from a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.isolation.load"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate(json.dumps(asdict(order)).encode())
+    return Sample(**json.loads(output))
+
+
+def show(result: Result) -> str:
+    """One line."""
+    told = ", ".join(f"{name} {number}" for name, number in result.mirrored.items() if number)
+    return (
+        f"{result.engine:<16}{result.clients:>4} {'kept' if result.keep else 'new ':<5}"
+        f"p99 off {result.off:>7.2f} ms, on {result.longer:>+7.2f} ms (may be {result.limit:.2f}, "
+        f"noise {result.noise:.2f})  {result.wrong} wrong  {result.verdict:<18}{told}"
+    )
