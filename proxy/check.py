@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from rich.console import Console
@@ -18,11 +18,13 @@ from proxy.database.connection import Database
 from proxy.database.reach import load_reach
 from proxy.errors import ApiError, EngineDown, UnderstudyError
 from proxy.ledger.database import LedgerDatabase, LedgerMissing
+from proxy.ledger.holds import list_holds
 from proxy.ledger.read import count_open, list_epochs, list_evidence, list_traffic, sum_evidence
 from proxy.operate.admission import is_loopback
 from proxy.operate.health import can_connect
 from proxy.operate.tracing import MISSING, can_trace
 from proxy.server.schema_cache import make_names
+from proxy.shadow.guard import Hold
 from proxy.shadow.policy import Names, TableModes, list_modes
 
 LOSSES = (
@@ -55,11 +57,11 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
         console.print(f"[red]{problem}[/red]", markup=True)
     if problems:
         return 2
-    kept = await asyncio.to_thread(_check_ledger, config, console)
+    kept, holds = await asyncio.to_thread(_check_ledger, config, console)
     traced = not config.log.spans or can_trace()
     if not traced:
         console.print(f"[red]spans: {escape(MISSING)}[/red]")
-    modes = list_modes(config, names)
+    modes = list_modes(config, names, holds)
     console.print(_tabulate(modes))
     refused = [table for table in modes if table.hazards]
     for table in refused:
@@ -79,12 +81,14 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
     return 0 if reached and kept and traced and not refused and not late else 1
 
 
-def _check_ledger(config: Config, console: Console) -> bool:
-    """Whether evidence can be kept, as far as can be told without making a ledger."""
+def _check_ledger(config: Config, console: Console) -> tuple[bool, Set[str]]:
+    """Whether evidence can be kept, as far as can be told without making a ledger; which tables are held."""
+    holds: Mapping[str, Hold] = {}
     database = LedgerDatabase(config.ledger, create=False)
     try:
         shapes = len(database.read(list_evidence))
         console.print(f"ledger: reached, with evidence of {shapes} shapes")
+        holds = database.read(list_holds)
         if config.upstream is None:
             for line in database.read(_list_debts):
                 console.print(f"  {line}", markup=False)
@@ -92,10 +96,10 @@ def _check_ledger(config: Config, console: Console) -> bool:
         console.print(f"ledger: {missing}; it is made at the start")
     except UnderstudyError as error:
         console.print(f"ledger: NOT reached: {error}")
-        return False
+        return False, frozenset()
     finally:
         database.close()
-    return True
+    return True, holds.keys()
 
 
 def _check_admin(config: Config, console: Console) -> None:
@@ -174,6 +178,8 @@ def _tabulate(modes: Sequence[TableModes]) -> Table:
     table = Table("table", "reads", "writes", title="what each table would do")
     for row in modes:
         table.add_row(
-            row.table, row.reads, f"{row.writes} (rehearse is refused)" if row.hazards else row.writes
+            row.table,
+            f"{row.reads} (held)" if row.held else row.reads,
+            f"{row.writes} (rehearse is refused)" if row.hazards else row.writes,
         )
     return table

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Set
 from dataclasses import asdict
 from typing import Any
 
@@ -18,9 +19,10 @@ from proxy.ledger.tables import VERDICTS
 from proxy.shadow.names import Names, QualifiedName
 from proxy.shadow.policy import list_modes
 
+HELD = ", held"
 _CHANGES = 5
 _STYLES = {
-    "reads": MODES,
+    "reads": {**MODES, **{mode + HELD: "bold red" for mode in ("upstream", "shadow")}},
     "writes": MODES,
     "match": {"*": "green"},
     "equivalent": {"*": "green"},
@@ -89,10 +91,13 @@ def _join(
     opened = sum(one["open_mismatches"] for one in known.values())
     if opened:
         problems.append(f"open kinds of mismatch: {opened}; see `understudy mismatches`")
+    holds: list[Document] = (running or evidence or {})["holds"]
+    problems += [f"{hold['table']} is held in shadow until it is re-armed: {hold['words']}" for hold in holds]
     if running is not None:
         modes = running["modes"]
     else:
-        modes = [] if config is None else _modes_by_file(config, list(known))
+        held = {hold["table"] for hold in holds}
+        modes = [] if config is None else _modes_by_file(config, list({**known, **dict.fromkeys(held)}), held)
     order: Document = {one["table"]: one for one in modes}
     tables = [_table(name, order.get(name), known.get(name)) for name in {**order, **known}]
     return {
@@ -109,12 +114,13 @@ def _table(name: str, modes: Document | None, evidence: Document | None) -> Docu
         "table": name,
         "reads": None if modes is None else modes["reads"],
         "writes": None if modes is None else modes["writes"],
+        "held": modes is not None and modes["held"],
         "evidence": evidence,
     }
 
 
-def _modes_by_file(config: Config, labels: list[str]) -> list[Document]:
-    """The modes of the tables that the ledger knows, by the file alone."""
+def _modes_by_file(config: Config, labels: Iterable[str], held: Set[str]) -> list[Document]:
+    """The modes of the tables that the ledger knows, by the file and the holds."""
     schemas = config.engine.db_schemas
     relations: set[QualifiedName] = set()
     functions: dict[QualifiedName, bool] = {}
@@ -126,7 +132,8 @@ def _modes_by_file(config: Config, labels: list[str]) -> list[Document]:
             relations.add(qualified)
         else:
             functions[qualified] = True
-    return [asdict(one) for one in list_modes(config, Names(schemas, frozenset(relations), functions))]
+    names = Names(schemas, frozenset(relations), functions)
+    return [asdict(one) for one in list_modes(config, names, held)]
 
 
 def print_status(status: Document, console: Console) -> None:
@@ -157,7 +164,7 @@ def _row(one: Document, verdicts: list[str]) -> list[str]:
     traffic = evidence["traffic"]
     ratio = evidence["latency_ratio"]
     return [
-        *(one["table"], one["reads"] or "-", one["writes"] or "-"),
+        *(one["table"], (one["reads"] or "-") + (HELD if one["held"] else ""), one["writes"] or "-"),
         show_count(sum(traffic.get("reads", {}).values())),
         *(show_count(evidence["verdicts"][name]) for name in verdicts),
         *(show_count(sum(traffic.get(kind, {}).values())) for kind in ("skipped", "shed")),

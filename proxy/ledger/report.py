@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from proxy.ledger.documents import show_answer, show_differences, show_request
+from proxy.ledger.holds import list_holds
 from proxy.ledger.read import (
     Example,
     Signature,
@@ -48,7 +49,7 @@ def report_mismatch(connection: Connection, prefix: str) -> list[Document]:
 
 
 def report_evidence(connection: Connection) -> Document:
-    """The evidence of each table in its newest epoch, what became of its requests, and what changed."""
+    """The evidence of each table in its newest epoch, what became of its requests; holds, and changes."""
     newest = {epoch.table: epoch.conditions for epoch in list_epochs(connection)}
     sums = {
         one.table: one
@@ -72,6 +73,7 @@ def report_evidence(connection: Connection) -> Document:
             }
             for table in tables
         ],
+        "holds": [asdict(hold) for hold in list_holds(connection).values()],
         "mode_changes": [asdict(change) for change in list_changes(connection)],
     }
 

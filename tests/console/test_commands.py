@@ -18,6 +18,7 @@ from proxy.console import watching
 from proxy.events import MismatchShrunk, ModeChanged, Served, Skipped
 from proxy.ledger.report import report_evidence, report_mismatch, report_mismatches
 from proxy.messages import Request
+from proxy.shadow.policy import TableModes
 from tests.ledger.support import Scene, judged, mismatch
 
 CONFIG = """\
@@ -62,9 +63,9 @@ async def admin(place: Place) -> AsyncIterator[str]:
     """An admin port that tells what the ledger knows."""
 
     async def show_status(_: web.Request) -> web.Response:
-        modes = [{"table": name, "reads": "shadow", "writes": "upstream"} for name in ("storage", "idle")]
+        modes = [asdict(TableModes(name, "shadow", "upstream")) for name in ("storage", "idle")]
         ledger = asdict(place.scene.ledger.condition)
-        return web.json_response({"problems": [], "modes": modes, "ledger": ledger, "tally": []})
+        return web.json_response({"problems": [], "holds": [], "modes": modes, "ledger": ledger, "tally": []})
 
     async def evidence(_: web.Request) -> web.Response:
         return web.json_response(await place.scene.read(report_evidence))

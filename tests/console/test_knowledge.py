@@ -75,6 +75,21 @@ def test_a_table_that_is_held_is_not(path: Path, capsys: pytest.CaptureFixture[s
     assert "5 engine errors" in capsys.readouterr().err
 
 
+def test_a_hold_is_shown_with_the_mode_though_no_proxy_runs(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(path)
+    path.write_text(path.read_text().replace("reads: shadow", "reads: engine"))
+    database = LedgerDatabase(f"sqlite:///{path.parent}/ledger.db", create=False)
+    hold = Hold("storage", time.time(), "errors", "5 engine errors")
+    assert database.write(lambda connection: put_hold(connection, hold, "one"))
+    database.close()
+    assert run(path, "status") == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "problem: storage is held in shadow until it is re-armed: 5 engine errors"
+    assert told[2].split("\t")[:2] == ["storage", "shadow, held"]
+
+
 def test_readiness_is_told_for_people_and_programs(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(path)
     assert run(path, "readiness") == 0
