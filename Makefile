@@ -86,8 +86,9 @@ format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --quiet --fix . || true
 	@$(BIN)/ruff format --quiet .
 
-docs: $(READY) ## Write docs/configuration.md, docs/metrics.md, the JSON Schema and the dashboards anew
+docs: $(READY) ## Write what is made from the code: reference pages, JSON Schema and dashboards
 	@$(BIN)/python -m proxy.config.reference docs
+	@$(BIN)/python -m proxy.commands docs
 	@$(BIN)/python -m dashboards.generate
 	@$(BIN)/python -m tests.chaos --document docs/chaos.md
 

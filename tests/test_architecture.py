@@ -58,6 +58,7 @@ ROOMS = {
     | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "operate", "replaying"}
     | {"serving", "tape", "workers"},
     "__main__": {"cli"},
+    "commands": {"cli"},
 }
 """Each room or module of ``proxy``, and the ones it may import beside itself (design, section 4)."""
 

@@ -23,6 +23,7 @@ import aiohttp
 from rich.console import Console
 from yarl import URL
 
+from proxy.config.options import PROXY_OPTIONS
 from proxy.embedded import EmbeddedPostgres, create_database, drop_database, load_sql
 from proxy.embedded.wheel import EmbeddedError
 from proxy.errors import UnderstudyError
@@ -58,10 +59,9 @@ async def set_stage(tapes: Path, variants: Variants, console: Console) -> AsyncI
         console.print(f"[bold]upstream[/bold]  {upstream}")
         port, admin = _free_port(), _free_port()
         config = directory / "understudy.yaml"
-        config.write_text(_render_config(port, admin, upstream_url, directory), encoding="utf-8")
-        await stack.enter_async_context(
-            _process("serve", ["serve", "--config", str(config)], settings, directory)
-        )
+        config.write_text(_render_config(port, admin, upstream_url, directory, settings), encoding="utf-8")
+        config.chmod(0o600)
+        await stack.enter_async_context(_process("serve", ["serve", "--config", str(config)], {}, directory))
         stage = Stage(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin}", config, upstream)
         await _wait_ready(stage, directory)
         console.print(
@@ -70,7 +70,11 @@ async def set_stage(tapes: Path, variants: Variants, console: Console) -> AsyncI
         yield stage
 
 
-def _render_config(port: int, admin: int, upstream: str, directory: Path) -> str:
+def _render_config(port: int, admin: int, upstream: str, directory: Path, settings: Mapping[str, str]) -> str:
+    """The whole configuration, so that every command can be tried with the file alone."""
+    given = {name.removeprefix("PGRST_").lower().replace("_", "-"): text for name, text in settings.items()}
+    known = {option.name for option in PROXY_OPTIONS}
+    options = [f"  {name}: {json.dumps(text)}\n" for name, text in given.items() if name in known]
     return f"""\
 # Written by `understudy demo`. Change a mode here while it runs: it takes effect within a second.
 listen: 127.0.0.1:{port}
@@ -78,8 +82,10 @@ admin: 127.0.0.1:{admin}
 ledger: sqlite:///{directory}/understudy.db
 upstream:
   url: {upstream}
-engine: {{}}                       # PGRST_* variables fill the gaps
-defaults: {{reads: shadow, writes: upstream, sample: 100}}
+engine:                            # PostgREST's own settings
+{"".join(options)}defaults: {{reads: shadow, writes: upstream, sample: 100}}
+# All parts share one machine here, and the upstream is often as slow as the rest: compare nevertheless.
+shadow: {{breaker: 1000, timeout: 20s}}
 """
 
 

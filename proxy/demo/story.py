@@ -227,10 +227,9 @@ async def _wait_mode(stage: Stage, session: aiohttp.ClientSession, mode: str) ->
 
 
 async def _keep(stage: Stage, console: Console) -> None:
-    console.print(
-        f"\nstill running, until Ctrl-C:\n  clients  {stage.proxy_url}\n  admin    {stage.admin_url}"
-    )
-    console.print(f"  file     {stage.config}")
+    console.print("\n[bold]still running, until Ctrl-C.[/bold] In another terminal:\n")
+    for name, value in (("PROXY", stage.proxy_url), ("ADMIN", stage.admin_url), ("FILE", stage.config)):
+        console.print(f"export {name}={value}", soft_wrap=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
