@@ -30,7 +30,7 @@ command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos isolation soak verdicts readiness cutover dashboards pgbouncer
+.PHONY: help demo test check bench chaos isolation soak fuzz verdicts readiness cutover dashboards pgbouncer
 .PHONY: manifests format docs clean
 
 help: ## Show the targets
@@ -69,6 +69,9 @@ isolation: $(READY) ## Whether clients notice what the engine does behind them
 
 soak: $(READY) ## Mixed traffic while everything changes (ARGS="--requests 1000000 --minutes 30")
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(READY) ## Inputs by the million for all that is parsed (ARGS="--inputs 2000000 --minutes 60")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that watches a live proxy
 	@$(PROMETHEUS)

@@ -40,6 +40,7 @@ _KEYWORDS = frozenset(
         *(*_FOR_ASYNCPG, *_FOR_TLS, *_FOR_SERVER, *_WITHOUT_EFFECT),
     }
 )
+_NAME = re.compile(r"[a-z_]{1,40}")
 _SERVER_VARIABLES = {"PGOPTIONS": "options", "PGTZ": "TimeZone", "PGDATESTYLE": "DateStyle", "PGGEQO": "geqo"}
 
 
@@ -53,7 +54,9 @@ def parse_conninfo(text: str) -> dict[str, str]:
     found = dict(_parse_uri(text[scheme.end() :]) if scheme else _parse_pairs(text))
     for key in found:
         if key not in _KEYWORDS:
-            raise BadConnectionString(f'invalid connection option "{key}"')
+            # What is no name may be a URI whose scheme was mistyped, with its password.
+            named = f' "{key}"' if _NAME.fullmatch(key) else ""
+            raise BadConnectionString(f"invalid connection option{named}")
     return {key: value for key, value in found.items() if value}
 
 

@@ -145,7 +145,7 @@ def parse_exchange(line: str) -> RecordedExchange:
         ),
         unordered=_take(record, "unordered", bool, False),
         ignore=_texts(record, "ignore"),
-        note=record["note"] if record.get("note") is None else _take(record, "note", str),
+        note=None if record.get("note") is None else _take(record, "note", str),
         accident=_take(record, "accident", bool, False),
         differs=_texts(record, "differs"),
         body_omitted=_take(response, "body_omitted", int) if "body_omitted" in response else None,

@@ -94,6 +94,12 @@ def test_what_is_neither_form_is_refused_without_repeating_it(text: str) -> None
     assert text not in str(caught.value)
 
 
+def test_a_mistyped_scheme_does_not_make_a_password_an_options_name() -> None:
+    with pytest.raises(BadConnectionString) as caught:
+        parse_conninfo("postgesql://user:s3cret@host/db?sslmode=require")
+    assert str(caught.value) == "invalid connection option"
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["user", "password", "dbname", "host", "application_name"]),

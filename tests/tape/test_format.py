@@ -1,5 +1,6 @@
 """The tape format: every byte survives, every broken line is named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,11 @@ def test_bytes_that_are_not_utf_8_are_refused_with_their_line(tmp_path: Path) ->
     file.write_bytes(HEADER.encode() + b"\n\xff\n")
     with pytest.raises(TapeError, match=r"broken\.jsonl:2: .*utf-8"):
         list(read_exchanges(file))
+
+
+def test_an_exchange_needs_no_note() -> None:
+    record = {name: value for name, value in json.loads(LINE).items() if name != "note"}
+    assert parse_exchange(json.dumps(record)).note is None
 
 
 def test_a_file_without_a_header_is_not_a_tape(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Inputs by the million for everything that reads what others wrote: ``make fuzz``."""
