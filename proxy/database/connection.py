@@ -58,10 +58,13 @@ _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 class Transaction:
     """One transaction with the settings of ``session``, which begins with the first statement in it."""
 
-    def __init__(self, pipeline: Pipeline, session: Session, *, read_only: bool) -> None:
+    def __init__(
+        self, pipeline: Pipeline, session: Session, *, read_only: bool, ending: tuple[Step, ...]
+    ) -> None:
         self._pipeline = pipeline
         self._session = session
         self._read_only = read_only
+        self._ending = ending
         self._opening = _open(session, pipeline.settings, read_only=read_only)
         for step in self._opening[1:]:
             note_statement(step.sql)
@@ -114,7 +117,7 @@ class Transaction:
         if self._session.rollback:
             await self._run(Step("SET CONSTRAINTS ALL IMMEDIATE"), Step("ROLLBACK"))
         elif self._read_only:
-            await self._run(_COMMIT)
+            await self._run(*self._ending)
         else:
             try:
                 await self._run(_COMMIT)
@@ -129,7 +132,7 @@ class Transaction:
     async def _fetch(self, step: Step, *, last: bool = False) -> list[list[bytes | None]]:
         self.ended = last and self._read_only and not self._session.rollback and not self._driven
         opening, self._opening = self._opening, ()
-        steps = (*opening, step, _COMMIT) if self.ended else (*opening, step)
+        steps = (*opening, step, *self._ending) if self.ended else (*opening, step)
         return await self._pipeline.run(steps, len(opening))
 
     async def _run(self, *steps: Step) -> None:
@@ -153,6 +156,11 @@ class Transaction:
 
 
 _COMMIT = Step("COMMIT")
+
+_UNDO = (Step("ROLLBACK"), Step("SELECT pg_catalog.pg_advisory_unlock_all()"))
+"""The end of what must leave nothing behind. READ ONLY refuses what writes to tables, and no more than that:
+a function may notify, set what outlives the transaction, make temporary tables, take locks of the session.
+"""
 
 
 @lru_cache(maxsize=512)
@@ -179,8 +187,8 @@ def _set_all(count: int) -> str:
 class Database:
     """The engine's way to PostgreSQL. Connections are made when they are first needed.
 
-    ``read_only`` has the database itself refuse every write, whatever a session asks for. ``largest`` gives
-    the bytes beyond which an answer is not taken.
+    ``read_only`` has the database itself refuse every write, whatever a session asks for, and everything be
+    undone at the end. ``largest`` gives the bytes beyond which an answer is not taken.
     """
 
     def __init__(
@@ -249,7 +257,12 @@ class Database:
         OutcomeUnknown when it is lost, or given up, while it commits what may have changed rows.
         """
         async with self._connection(authenticated=session.authenticated) as pipeline:
-            transaction = Transaction(pipeline, session, read_only=session.read_only or self._read_only)
+            transaction = Transaction(
+                pipeline,
+                session,
+                read_only=session.read_only or self._read_only,
+                ending=_UNDO if self._read_only else (_COMMIT,),
+            )
             yield transaction
             await transaction.end()
 
@@ -263,7 +276,7 @@ class Database:
             try:
                 yield pipeline
             except (Refused, asyncpg.PostgresError, ApiError):
-                await _roll_back(pipeline)
+                await _roll_back(pipeline, _UNDO if self._read_only else _UNDO[:1])
                 raise
             except BaseException:
                 # Cancelled or broken midway: nobody knows what the connection still expects, so it goes.
@@ -314,11 +327,12 @@ async def _read_snapshot(connection: Any) -> Any:
         return await connection.fetchval(_SNAPSHOT)
 
 
-async def _roll_back(pipeline: Pipeline) -> None:
+async def _roll_back(pipeline: Pipeline, steps: tuple[Step, ...]) -> None:
     try:
         if pipeline.driver.is_in_transaction():
-            await pipeline.driver.execute("ROLLBACK")
+            for step in steps:
+                await pipeline.driver.execute(step.sql)
         elif pipeline.in_transaction:
-            await pipeline.run((Step("ROLLBACK"),), 1)
+            await pipeline.run(steps, len(steps))
     except (Refused, *_FAULTS):
         pipeline.terminate()
