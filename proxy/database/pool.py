@@ -83,6 +83,7 @@ class ConnectionPool(Generic[_Link]):
         self._idle: list[Lease[_Link]] = []
         self._taken: set[Lease[_Link]] = set()
         self._connecting = 0
+        self._opening: set[asyncio.Future[_Link]] = set()
         self._waiters: deque[asyncio.Future[Lease[_Link] | None]] = deque()
         self._farewells: set[asyncio.Task[None]] = set()
 
@@ -139,22 +140,44 @@ class ConnectionPool(Generic[_Link]):
             turn.set_result(lease)
 
     async def _open(self) -> Lease[_Link]:
-        """A new connection, for which a place has been taken."""
+        """A new connection, for which a place has been taken.
+
+        Who gives up waiting leaves it to others. Were it given up as well, there would never be one where
+        connecting takes longer than requests have time, and all the work of it would be for nothing.
+        """
+        opening = asyncio.ensure_future(self._connect())
+        self._opening.add(opening)
         try:
-            connection = await self._connect()
+            await asyncio.wait({opening})
+        except BaseException:
+            opening.add_done_callback(self._leave_to_others)
+            raise
+        return self._take_opened(opening)
+
+    def _take_opened(self, opening: "asyncio.Future[_Link]") -> Lease[_Link]:
+        self._opening.discard(opening)
+        self._connecting -= 1
+        try:
+            connection = opening.result()
         except BaseException as error:
-            self._connecting -= 1
             self._pass_place()
             if isinstance(
                 error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError
             ):
                 raise CannotConnect(str(error), getattr(error, "sqlstate", "") or "") from None
             raise
-        self._connecting -= 1
         now = self._clock()
         lease = Lease(connection, now, self._generation, now)
         self._taken.add(lease)
         return lease
+
+    def _leave_to_others(self, opening: "asyncio.Future[_Link]") -> None:
+        try:
+            lease = self._take_opened(opening)
+        except (Exception, asyncio.CancelledError):
+            # Nobody waits to be told.
+            return
+        self.release(lease)
 
     async def _wait(self) -> Lease[_Link]:
         """The connection of somebody who gives one back, or a new one in place of one that is closed."""
@@ -222,6 +245,9 @@ class ConnectionPool(Generic[_Link]):
 
     async def close(self) -> None:
         """Close every connection; a server that does not take part in that is not waited for."""
+        for opening in tuple(self._opening):
+            opening.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
         leases = [*self._idle, *self._taken]
         self._idle.clear()
         for lease in leases:

@@ -37,8 +37,11 @@ class Bench:
     now: float = 0.0
     made: list[Connection] = field(default_factory=list)
     fault: Exception | None = None
+    begun: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        self.gate.set()
         options = EngineConfig(
             db_pool_acquisition_timeout=0.01, db_pool_max_lifetime=1800.0, db_pool_max_idletime=30.0
         )
@@ -47,6 +50,8 @@ class Bench:
         )
 
     async def connect(self) -> Connection:
+        self.begun += 1
+        await self.gate.wait()
         if self.fault is not None:
             raise self.fault
         self.made.append(Connection(len(self.made)))
@@ -67,6 +72,45 @@ async def test_a_connection_is_made_when_it_is_needed_and_used_again(bench: Benc
     assert bench.made == []
     assert [await bench.use() for _ in range(3)] == [0, 0, 0]
     assert (bench.pool.used, bench.pool.idle) == (0, 1)
+
+
+async def test_a_connection_that_takes_longer_than_its_request_has_time_is_there_for_the_next(
+    bench: Bench,
+) -> None:
+    bench.gate.clear()
+    for _ in range(5):
+        with pytest.raises((TimeoutError, EngineDown)):
+            async with asyncio.timeout(0.005):
+                await bench.use()
+    assert bench.begun == bench.pool.used == 2, "no more are under way than there may be"
+    bench.gate.set()
+    assert await bench.use() in (0, 1)
+    await asyncio.sleep(0)
+    assert (bench.begun, len(bench.made), bench.pool.used, bench.pool.idle) == (2, 2, 0, 2)
+
+
+async def test_a_connection_for_which_nobody_waits_any_more_and_that_fails_makes_room(bench: Bench) -> None:
+    bench.gate.clear()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await bench.use()
+    bench.fault = ConnectionRefusedError()
+    bench.gate.set()
+    with pytest.raises(ConnectionRefusedError):
+        await bench.use()
+    assert bench.pool.used == 0
+    bench.fault = None
+    assert await bench.use() == 0
+
+
+async def test_what_is_being_connected_ends_with_the_pool(bench: Bench) -> None:
+    bench.gate.clear()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await bench.use()
+    await bench.pool.close()
+    assert (bench.pool.used, bench.made) == (0, [])
 
 
 async def test_who_waits_too_long_is_told_so_and_counted(bench: Bench) -> None:
