@@ -30,7 +30,7 @@ engine:
   db-uri: "{database}"
   db-schemas: depot
   db-anon-role: cutover_anon
-shadow: {{queue: 5000, timeout: 700ms, breaker: 1000}}   # also what a client waits for the engine at most
+shadow: {{queue: 5000, timeout: 5s, breaker: 1000}}   # also what a client waits for the engine at most
 readiness: {{max_mismatch_rate: 0.01, max_unseen_shapes: 0.01, max_latency_ratio: 100, min_period: 0}}
 guard:  {{window: 30s, slow: 5s}}
 tables:

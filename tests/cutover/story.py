@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeAlias
 
+from proxy.config.reader import read_config
 from proxy.shadow.ramp import Step
 from proxy.shadow.wish import Wish
 from tests.cutover.crowd import Crowd, Seen, learn
@@ -53,11 +54,12 @@ async def play(stage: Stage, say: Say, pace: Pace, *, clients: int = 50) -> list
     async with Crowd(stage.url, expected, clients=clients) as crowd:
         await _become_ready(stage, say, findings)
         await _promote(stage, crowd, say, pace, findings)
+        await _edit(stage, r"timeout: 5s", "timeout: 700ms")
         for fault in FAULTS:
             if fault != "wrong answers":
                 await fail(stage, crowd, fault, say, pace, findings)
         for share in VERIFIED:
-            await _verify(stage, share)
+            await _edit(stage, r"verify: [0-9]+", f"verify: {share:g}")
             await fail(stage, crowd, "wrong answers", say, pace, findings)
         crowd.begin()
         for number, one in enumerate(crowd.total):
@@ -134,11 +136,11 @@ async def fail(stage: Stage, crowd: Crowd, fault: Fault, say: Say, pace: Pace, f
     await _resume(stage, findings, fault)
 
 
-async def _verify(stage: Stage, share: float) -> None:
-    """Have so much of what the engine answers verified: an edit of the file, as with any editor."""
-    text = stage.file.read_text()
-    stage.file.write_text(re.sub(r"verify: [0-9]+", f"verify: {share:g}", text))
-    await _wait(lambda: stage.proxy.state.current.config.tables["item"].verify == share, 5.0)
+async def _edit(stage: Stage, pattern: str, text: str) -> None:
+    """Change the file as with any editor, and wait until that is in force."""
+    stage.file.write_text(re.sub(pattern, text, stage.file.read_text()))
+    wanted = read_config(stage.file.read_bytes(), stage.file.name, {}).config
+    await _wait(lambda: stage.proxy.state.current.config == wanted, 5.0)
 
 
 async def _resume(stage: Stage, findings: Findings, fault: Fault) -> None:
