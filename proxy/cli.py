@@ -13,7 +13,7 @@ import proxy
 from proxy import certify, check, engine_command, replaying
 from proxy.app import Proxy, parse_config
 from proxy.config import Config, LogConfig
-from proxy.console import certificate, mismatches, must_see, readiness, status, switching
+from proxy.console import certificate, mismatches, must_see, readiness, rearm, status, switching
 from proxy.demo import story
 from proxy.errors import ConfigError, UnderstudyError
 from proxy.loop import FAST_LOOP, prepare_interpreter
@@ -76,6 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
     switching.add_promote_arguments(add("promote", text, switching.run_promote))
     text = "Put tables back into shadow, by changing the file."
     switching.add_rollback_arguments(add("rollback", text, switching.run_rollback))
+    text = "Take the guard's hold from tables: they do what the file says again."
+    rearm.add_arguments(add("rearm", text, partial(_with_config, rearm.run)))
     text = "Say what was compared, what was not, and what speaks against switching the upstream off."
     certificate.add_arguments(add("certificate", text, partial(_with_config, certify.run)))
     story.add_arguments(add("demo", "Show mirrored reads end to end, on this machine.", story.run))

@@ -8,6 +8,7 @@ mismatches  ``understudy mismatches``
 status      ``understudy status``
 switching   ``understudy promote`` and ``understudy rollback``
 knowledge   what the ledger knows, for whoever promotes
+rearm       ``understudy rearm``
 must_see    ``understudy must-see``
 readiness, certificate  judgements as tables, text and JSON
 """

@@ -90,6 +90,26 @@ def test_a_hold_is_shown_with_the_mode_though_no_proxy_runs(
     assert told[2].split("\t")[:2] == ["storage", "shadow, held"]
 
 
+def test_a_table_is_re_armed_with_a_reason_that_is_written_down(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(path, "rearm", "storage", "--reason", "x") == 2
+    assert "there is no ledger" in capsys.readouterr().err
+    keep(path)
+    database = LedgerDatabase(f"sqlite:///{path.parent}/ledger.db", create=False)
+    hold = Hold("storage", time.time(), "errors", "5 engine errors")
+    assert database.write(lambda connection: put_hold(connection, hold, "one"))
+    assert run(path, "rearm", "storage", "--reason", " ") == 2
+    assert run(path, "rearm", "storage", "location", "--reason", "the disk is back") == 1
+    told = capsys.readouterr()
+    assert told.out == "storage: re-armed\n"
+    assert "there is no hold on location" in told.err
+    change, *_ = database.read(report_evidence)["mode_changes"]
+    database.close()
+    assert (change["table"], change["after"], change["why"]) == ("storage", "re-armed", "the disk is back")
+    assert "@" in change["who"]
+
+
 def test_readiness_is_told_for_people_and_programs(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(path)
     assert run(path, "readiness") == 0

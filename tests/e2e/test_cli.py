@@ -26,6 +26,7 @@ from tests.support.conformance import TAPES
 TAPE = str(TAPES / "postgrest-14.17")
 COMMANDS = (
     *("serve", "engine", "check", "status", "mismatches", "readiness", "must-see", "promote", "rollback"),
+    "rearm",
     *("certificate", "demo", "stand-in", "tape"),
 )
 TIMEOUT = 20.0
