@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,7 @@ from proxy.console.watching import add_watch, show
 from proxy.ledger.documents import read_answer, read_request
 from proxy.ledger.read import close_signature
 from proxy.ledger.report import Document, report_mismatch, report_mismatches
+from proxy.shadow.words import count_of
 
 _STYLES = {"state": {"open": "bold red", "closed": "dim"}, "aspects": {"*": "yellow"}}
 UPSTREAM, ENGINE = "$UPSTREAM", "$ADMIN/engine"
@@ -121,7 +123,10 @@ def _show(one: Document, options: argparse.Namespace, config: Config | None, con
 def _print_one(one: Document, console: Console) -> None:
     print_line(console, f"{one['id']}  {one['table']}  {one['state']}  {one['signature']}", "bold")
     seen = f"first {show_time(one['first_seen'])}, last {show_time(one['last_seen'])}"
-    print_line(console, f"{one['count']} times, {seen}; differs in {', '.join(one['aspects']) or 'nothing'}")
+    print_line(
+        console,
+        f"{count_of(one['count'], 'time')}, {seen}; differs in {', '.join(one['aspects']) or 'nothing'}",
+    )
     if one["state"] == "closed":
         when = show_time(one["closed_at"])
         print_line(console, f"closed {when} by {one['closed_by']}: {one['closed_why']}")
@@ -159,17 +164,20 @@ def _print_sides(example: Document, console: Console) -> None:
                 if line.mark in shown:
                     print_line(console, f"{mark} {text}")
         return
-    table = Table(expand=True, show_lines=False)
+    table = Table(expand=True, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("upstream", ratio=1, overflow="fold")
     table.add_column("")
     table.add_column("engine", ratio=1, overflow="fold")
     for line in lines:
-        style = "" if line.mark == "=" else "red"
-        mark = " " if line.mark == "=" else line.mark
-        table.add_row(Text(show_text(line.upstream), style), mark, Text(show_text(line.engine), style))
+        differs = line.mark != "="
+        table.add_row(
+            Text(show_text(line.upstream), "green" if differs else ""),
+            line.mark if differs else " ",
+            Text(show_text(line.engine), "red" if differs else ""),
+        )
     console.print(table)
 
 
 def _print_curl(lines: dict[str, Any], console: Console) -> None:
     for side in ("upstream", "engine"):
-        print_line(console, f"{side}: {lines[side]}")
+        print_line(console, f"{side}: {lines[side]}", to_copy=True)

@@ -60,12 +60,18 @@ def print_rows(
     _print_blocks(console, names, shown, title, styles or {})
 
 
-def print_line(console: Console, text: str = "", style: str | None = None) -> None:
-    """Print one line as it is; where it is longer than the terminal is wide, it goes on at its own depth."""
-    if not console.is_terminal:
-        print(show_text(text), file=console.file)
-        return
+def print_line(console: Console, text: str = "", style: str | None = None, *, to_copy: bool = False) -> None:
+    """Print one line as it is; where it is longer than the terminal is wide, it goes on at its own depth.
+
+    One that is ``to_copy`` is left to the terminal, which knows that it is one.
+    """
     shown = show_text(text)
+    if not console.is_terminal:
+        print(shown, file=console.file)
+        return
+    if to_copy or not shown:
+        console.print(Text(shown, style or ""), soft_wrap=True)
+        return
     depth = len(shown) - len(shown.lstrip())
     console.print(Padding(Text(shown.strip(), style or "", overflow="fold"), (0, 0, 0, depth), expand=False))
 

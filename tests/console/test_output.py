@@ -75,6 +75,14 @@ def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch: pytest.Monk
             assert ("\x1b[33m" in out.getvalue()) is coloured
 
 
+def test_a_line_to_copy_is_not_broken_and_an_empty_one_is_a_line() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, color_system=None, width=20, highlight=False)
+    print_line(console, "curl --silent 'http://postgrest:3000/storage'", to_copy=True)
+    print_line(console)
+    assert out.getvalue() == "curl --silent 'http://postgrest:3000/storage'\n\n"
+
+
 def test_a_long_line_goes_on_at_its_own_depth() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, color_system=None, width=20, highlight=False)
