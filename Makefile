@@ -30,11 +30,11 @@ command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos isolation soak fuzz verdicts readiness cutover dashboards pgbouncer
+.PHONY: help demo test check bench bench-full chaos isolation soak fuzz verdicts readiness cutover dashboards pgbouncer
 .PHONY: manifests format docs clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## The whole story on one machine (ARGS=--keep leaves it running)
 	@$(BIN)/understudy demo $(ARGS)
@@ -51,6 +51,9 @@ check: $(READY) ## Lint, format, types and architecture
 
 bench: $(READY) ## Compare the speed of upstream, proxy and engine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-full: $(READY) ## The same in full, with all goals; writes docs/benchmark.json and .svg
+	@$(BIN)/python -m tests.bench --full --json docs/benchmark.json --chart docs/benchmark.svg $(ARGS)
 
 verdicts: $(READY) ## Beside writers no false alarm, and every planted fault found
 	@$(BIN)/python -m tests.verdicts $(ARGS)

@@ -5,7 +5,7 @@ Every child that an alert may look at exists with the value 0 before anything ha
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -107,6 +107,7 @@ class Metrics:
         self._wall_clock = wall_clock
         self._families = Families(self.registry)
         self._tables: set[str] = set()
+        self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
         ProcessCollector(registry=self.registry)
         for result in RESULTS:
             self._families.config_reloads.labels(result)
@@ -190,8 +191,9 @@ class Metrics:
             case Served():
                 self._count_served(event)
             case SideAnswered():
-                families.side_duration.labels(self._label(event.table), event.side).observe(event.seconds)
-                families.database_seconds.labels(event.side).inc(event.seconds)
+                table = self._label(event.table)
+                self._child(families.side_duration, table, event.side).observe(event.seconds)
+                self._child(families.database_seconds, event.side).inc(event.seconds)
             case ReadAgain():
                 families.database_seconds.labels("upstream").inc(event.upstream_seconds)
                 families.database_seconds.labels("engine").inc(event.engine_seconds)
@@ -203,7 +205,7 @@ class Metrics:
             case RuleHit():
                 families.rule_hits.labels(event.rule).inc()
             case Skipped():
-                families.skipped.labels(self._label(event.table), event.reason).inc()
+                self._child(families.skipped, self._label(event.table), event.reason).inc()
             case Shed():
                 families.shed.labels(self._label(event.table), event.reason).inc()
             case Rehearsed():
@@ -245,19 +247,27 @@ class Metrics:
     def _count_served(self, event: Served) -> None:
         families, table = self._families, self._label(event.table)
         method, code = read_method(event.method), read_code(event.code)
-        families.requests.labels(table, method, event.mode, event.answered_by, code).inc()
-        families.request_duration.labels(table, event.answered_by).observe(event.seconds)
+        self._child(families.requests, table, method, event.mode, event.answered_by, code).inc()
+        self._child(families.request_duration, table, event.answered_by).observe(event.seconds)
         families.overhead.observe(event.overhead_seconds)
 
     def _count_verdict(self, event: Judged) -> None:
         families, table = self._families, self._label(event.table)
-        families.verdicts.labels(table, event.verdict).inc()
+        self._child(families.verdicts, table, event.verdict).inc()
         if event.verdict == "mismatch":
             for aspect in {difference.aspect for difference in event.differences}:
                 families.mismatches.labels(table, aspect).inc()
         if event.verdict in BOTH_ANSWERED and event.upstream_seconds > 0:
             ratio = event.engine_seconds / event.upstream_seconds
-            families.latency_ratio.labels(table).observe(ratio)
+            self._child(families.latency_ratio, table).observe(ratio)
+
+    def _child(self, family: Any, *values: str) -> Any:
+        """The child of ``family`` with these labels, looked up once: no child is ever removed."""
+        key = (family, values)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = family.labels(*values)
+        return child
 
     def _label(self, table: str) -> str:
         return table if table in self._tables else OTHER

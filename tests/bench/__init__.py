@@ -11,5 +11,7 @@ floor      the same statements without an engine: the floor of the engine
 processes  processes, the processor time they take, their ports
 stage      everything that is measured, each part in a process of its own
 rounds     the rounds: every side once, in alternating order
+more       what needs another load, other servers, or a past
 report     the tables, and the same as JSON
+goals, chart  what the goals are and how near the figures come to them
 """

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from aiohttp import ClientError
@@ -19,6 +20,9 @@ from rich.console import Console
 
 import proxy
 from proxy.embedded import EmbeddedError
+from tests.bench.chart import make_chart
+from tests.bench.goals import Goal, judge, make_goals_table
+from tests.bench.more import measure_more
 from tests.bench.processes import BenchError
 from tests.bench.reads import MIX, QUICK
 from tests.bench.report import count_failures, make_document, show
@@ -38,7 +42,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, help="how often each side is measured (5; quick: 2)")
     parser.add_argument("--seconds", type=_positive, default=1, help="how long each time (1)")
     parser.add_argument("--connections", type=_positive, default=16, help="clients at the same time (16)")
+    parser.add_argument("--full", action="store_true", help="all rows of the goals; about ten minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement to FILE")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the goals into FILE, as SVG")
     parser.add_argument("--own-load", action="store_true", help="do not load with wrk, even if it is there")
     return parser.parse_args(arguments)
 
@@ -61,31 +67,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reads=QUICK if options.quick else MIX,
         connections=options.connections,
         wrk=None if options.own_load else shutil.which("wrk"),
+        full=options.full,
     )
     try:
-        results, about = asyncio.run(_bench(plan, console))
+        results, goals, about = asyncio.run(_bench(plan, console))
     except (BenchError, EmbeddedError, ClientError, OSError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 2
     show(results, console)
+    console.print(make_goals_table(goals))
     if options.json is not None:
-        options.json.write_text(json.dumps(make_document(results, about), indent=1) + "\n", encoding="utf-8")
+        document = {**make_document(results, about), "goals": [asdict(goal) for goal in goals]}
+        options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if options.chart is not None:
+        title = f"Understudy {proxy.__version__}: {about['PostgREST']}, {about['machine']}"
+        options.chart.write_text(make_chart(goals, title), encoding="utf-8")
     failed = count_failures(results)
     for side, failures in failed.items():
         console.print(f"{side}: {failures} wrong or missing answers", style="red", markup=False)
     return 1 if failed else 0
 
 
-async def _bench(plan: Plan, console: Console) -> tuple[Results, dict[str, object]]:
+async def _bench(plan: Plan, console: Console) -> tuple[Results, list[Goal], dict[str, object]]:
     started = time.monotonic()
     with console.status("starting PostgreSQL, the upstream, three proxies and the engine") as status:
-        async with set_stage(plan.connections) as stage:
+        async with set_stage() as stage:
             about = describe(stage, plan)
             for name, value in about.items():
                 console.print(f"{name:<12}{value}", markup=False, soft_wrap=True)
             results = await measure(stage, plan, status.update)
+            more = await measure_more(stage, plan, results, status.update) if plan.full else []
     console.print(f"{'took':<12}{time.monotonic() - started:.0f} s\n")
-    return results, about
+    return results, judge(results, more), about
 
 
 def describe(stage: Stage, plan: Plan) -> dict[str, object]:

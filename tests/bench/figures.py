@@ -1,7 +1,8 @@
 """Medians, spreads and ratios of repeated measurements."""
 
+import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, exp, log
 from statistics import median
 
@@ -24,11 +25,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number measured several times: its median and the range of all."""
+    """A number measured several times: its median, the range of all, and the median's 95 % interval."""
 
     median: float
     low: float
     high: float
+    interval: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
 
     @property
     def spread(self) -> float:
@@ -53,7 +55,7 @@ def make_figure(values: Iterable[float]) -> Figure:
     found = sorted(values)
     if not found:
         raise ValueError("no measurement")
-    return Figure(median(found), found[0], found[-1])
+    return Figure(median(found), found[0], found[-1], make_interval(found))
 
 
 def summarise(samples: Sequence[Sample]) -> Summary:
@@ -76,6 +78,18 @@ def make_ratio(values: Sequence[float], reference: Sequence[float]) -> Figure | 
     """
     pairs = list(zip(values, reference, strict=True))
     return make_figure(value / base for value, base in pairs) if pairs and all(reference) else None
+
+
+def make_interval(values: Sequence[float], *, resamples: int = 2000) -> tuple[float, float]:
+    """Between which bounds the median of such ``values`` lies, at 95 % confidence, by the bootstrap.
+
+    The same values give the same interval. Raises ValueError when there is none.
+    """
+    if not values:
+        raise ValueError("no measurement")
+    dice = random.Random(1)
+    medians = sorted(median(dice.choices(values, k=len(values))) for _ in range(resamples))
+    return percentile(medians, 0.025), percentile(medians, 0.975)
 
 
 def geometric_mean(values: Iterable[float]) -> float:

@@ -16,18 +16,23 @@ import asyncpg
 
 from proxy.loop import FAST_LOOP
 from tests.bench.figures import Sample, percentile
-
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+from tests.bench.reads import CLIENT
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What to do for ``seconds``: the transaction's settings, the statement and its parameters."""
+    """What ``callers`` do for ``seconds``: the transaction's settings, the statement and its parameters.
+
+    With a ``rate``, as many times a second, whether that can be kept up or not.
+    """
 
     settings: tuple[tuple[str, str], ...]
     sql: str
     values: tuple[str | None, ...]
     seconds: float
+    callers: int
+    writes: bool = False
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,8 @@ class Done:
 class Floor:
     """Callers that share ``connections`` connections to the database ``url``."""
 
-    def __init__(self, url: str, *, callers: int, connections: int) -> None:
+    def __init__(self, url: str, *, connections: int) -> None:
         self._url = url
-        self._callers = callers
         self._connections = connections
         self._idle: asyncio.LifoQueue[asyncpg.Connection] = asyncio.LifoQueue()
 
@@ -60,10 +64,12 @@ class Floor:
     async def work(self, work: Work) -> Done:
         """Have every caller read again and again. Raises asyncpg's errors."""
         latencies: list[float] = []
-        row = await self._read(work)
+        row = await self._run(work, int(CLIENT))
         started = time.perf_counter()
         deadline = started + work.seconds
-        await asyncio.gather(*(self._call(work, deadline, latencies) for _ in range(self._callers)))
+        await asyncio.gather(
+            *(self._call(work, number, deadline, latencies) for number in range(work.callers))
+        )
         seconds = time.perf_counter() - started
         latencies.sort()
         return Done(
@@ -77,29 +83,37 @@ class Floor:
             tuple(value for value in row.values() if isinstance(value, str)),
         )
 
-    async def _call(self, work: Work, deadline: float, latencies: list[float]) -> None:
-        while (started := time.perf_counter()) < deadline:
-            await self._read(work)
+    async def _call(self, work: Work, number: int, deadline: float, latencies: list[float]) -> None:
+        period = 0.0 if work.rate is None else work.callers / work.rate
+        due = time.perf_counter() + period * number / work.callers
+        while (now := time.perf_counter()) < deadline:
+            if period and due > now:
+                await asyncio.sleep(due - now)
+            started = due if period else now
+            due += period
+            await self._run(work, number)
             latencies.append(time.perf_counter() - started)
 
-    async def _read(self, work: Work) -> asyncpg.Record:
+    async def _run(self, work: Work, number: int) -> asyncpg.Record:
+        values = [value and value.replace(CLIENT, str(number)) for value in work.values]
         connection = await self._idle.get()
         try:
-            await connection.execute(_BEGIN)
+            mode = "READ WRITE" if work.writes else "READ ONLY"
+            await connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED {mode}")
             calls = ", ".join(
                 f"set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(work.settings))
             )
             await connection.fetchrow(f"SELECT {calls}", *chain.from_iterable(work.settings))
-            row = await connection.fetchrow(work.sql, *work.values)
+            row = await connection.fetchrow(work.sql, *values)
             await connection.execute("COMMIT")
         finally:
             self._idle.put_nowait(connection)
         return row
 
 
-async def main(url: str, callers: int, connections: int) -> None:
+async def main(url: str, connections: int) -> None:
     """Do what each line of the input says, until it ends."""
-    floor = Floor(url, callers=callers, connections=connections)
+    floor = Floor(url, connections=connections)
     await floor.open()
     while line := await asyncio.to_thread(sys.stdin.readline):
         print(json.dumps(asdict(await floor.work(Work(**json.loads(line))))), flush=True)
@@ -108,4 +122,4 @@ async def main(url: str, callers: int, connections: int) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=FAST_LOOP) as loop_runner:
-        loop_runner.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+        loop_runner.run(main(sys.argv[1], int(sys.argv[2])))

@@ -10,12 +10,14 @@ import re
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
 from proxy.loop import FAST_LOOP
 from proxy.server.bodies import ChunkedBody
 from tests.bench.figures import Sample, percentile
+from tests.bench.reads import CLIENT
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
@@ -23,7 +25,11 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which URL to load, how, and what each answer must be: its status and the bytes of its body."""
+    """Which URL to load, how, and what each answer must be: its status and the bytes of its body.
+
+    With a ``rate``, so many requests a second are sent whether the server keeps up or not, as far as there
+    are connections; latency then counts from when a request was due.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -31,6 +37,9 @@ class Order:
     seconds: float
     status: int
     length: int
+    method: str = "GET"
+    body: str = ""
+    rate: float | None = None
 
 
 @dataclass(slots=True)
@@ -41,12 +50,15 @@ class _Tally:
 
 
 class _Client(asyncio.Protocol):
-    """One connection: asks again as soon as it is answered."""
+    """One connection: asks again as soon as it is answered, or when the next request is due."""
 
-    def __init__(self, order: Order, request: bytes, tally: _Tally) -> None:
+    def __init__(self, order: Order, number: int, tally: _Tally) -> None:
         self._order = order
-        self._request = request
+        self._number = number
+        self._request = make_request(order, number)
         self._tally = tally
+        self._period = 0.0 if order.rate is None else order.connections / order.rate
+        self._due = 0.0
         self._received = b""
         self._asked = 0.0
         self._ended = False
@@ -59,10 +71,23 @@ class _Client(asyncio.Protocol):
         if not self._ended and time.perf_counter() < self._tally.deadline:
             self._tally.failures += 1
 
-    def ask(self) -> None:
-        """Send the request."""
-        self._asked = time.perf_counter()
-        self._transport.write(self._request)
+    def start(self, at: float) -> None:
+        """Begin; the connections take turns where a rate is given."""
+        self._due = at + self._period * self._number / self._order.connections
+        self._ask_in_time()
+
+    def _ask_in_time(self) -> None:
+        if not self._period:
+            self._ask(time.perf_counter())
+            return
+        due, self._due = self._due, self._due + self._period
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(0.0, due - time.perf_counter()), self._ask, due)
+
+    def _ask(self, since: float) -> None:
+        self._asked = since
+        if not self._ended:
+            self._transport.write(self._request)
 
     def end(self) -> None:
         """Close the connection."""
@@ -81,7 +106,7 @@ class _Client(asyncio.Protocol):
             self._tally.failures += 1
         self._tally.latencies.append(now - self._asked)
         self._received = b""
-        self.ask()
+        self._ask_in_time()
 
 
 def body_length(received: bytes) -> int | None:
@@ -102,25 +127,33 @@ def body_length(received: bytes) -> int | None:
     return 0
 
 
+def make_request(order: Order, number: int) -> bytes:
+    """The bytes of the request of the client of that number."""
+    url = urlsplit(order.url)
+    body = order.body.replace(CLIENT, str(number)).encode()
+    target = (url.path + (f"?{url.query}" if url.query else "")).replace(CLIENT, str(number))
+    lines = [f"{order.method} {target} HTTP/1.1", f"Host: {url.netloc}"]
+    lines += [f"{name}: {value}" for name, value in order.headers]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
 async def generate(order: Order) -> Sample:
     """Load a server; what is under way at the end does not count. Raises OSError if there is none."""
     url = urlsplit(order.url)
-    target = url.path + (f"?{url.query}" if url.query else "")
-    lines = [f"GET {target} HTTP/1.1", f"Host: {url.netloc}"]
-    lines += [f"{name}: {value}" for name, value in order.headers]
-    request = "\r\n".join((*lines, "", "")).encode()
     tally = _Tally(float("inf"), [])
     loop = asyncio.get_running_loop()
     clients = []
-    for _ in range(order.connections):
+    for number in range(order.connections):
         _, client = await loop.create_connection(
-            lambda: _Client(order, request, tally), url.hostname or "", url.port or 80
+            partial(_Client, order, number, tally), url.hostname or "", url.port or 80
         )
         clients.append(client)
     started = time.perf_counter()
     tally.deadline = started + order.seconds
     for client in clients:
-        client.ask()
+        client.start(started)
     await asyncio.sleep(order.seconds)
     for client in clients:
         client.end()

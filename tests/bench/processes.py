@@ -92,6 +92,25 @@ def free_port() -> int:
                 return port
 
 
+def family(pid: int) -> set[int]:
+    """The process and all that it has started, and what those have."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def resident_bytes(pid: int) -> int:
+    """How much memory the process has. Raises OSError where there is no /proc to tell."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def processor_seconds(pid: int) -> float | None:
     """What the process has used of all processors so far, or None where there is no /proc to tell."""
     try:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.figures import Figure, Sample, geometric_mean, make_ratio, summarise
+from tests.bench.reads import WRITES
 from tests.bench.rounds import ENGINE, FLOOR, FRONT, POSTGREST, Results
 from tests.bench.stage import BARE, DIRECT, OFF
 
@@ -24,11 +25,19 @@ def show(results: Results, console: Console) -> None:
         console.print(f"{name}: {describe_mirrored(counts)}", soft_wrap=True)
     console.print()
     console.print(make_engine_table(reads_of(results)))
+    if writes := writes_of(results):
+        console.print(make_engine_table(writes, "the engine alone, writing"))
 
 
 def reads_of(results: Results) -> dict[str, Group]:
-    """The groups in which the engine is measured, by read."""
-    return {group: sides for group, sides in results.samples.items() if group != FRONT}
+    """The groups in which the engine reads, by read."""
+    others = {FRONT, *(write.name for write in WRITES)}
+    return {group: sides for group, sides in results.samples.items() if group not in others}
+
+
+def writes_of(results: Results) -> dict[str, Group]:
+    """The groups in which the engine writes, by write."""
+    return {write.name: results.samples[write.name] for write in WRITES if write.name in results.samples}
 
 
 def make_front_table(sides: Group) -> Table:
@@ -47,11 +56,11 @@ def make_front_table(sides: Group) -> Table:
     return table
 
 
-def make_engine_table(reads: Mapping[str, Group]) -> Table:
+def make_engine_table(reads: Mapping[str, Group], title: str = "the engine alone") -> Table:
     """The engine alone, read by read, beside the floor and, where it could run, PostgREST."""
     real = any(POSTGREST in sides for sides in reads.values())
     references = (POSTGREST, FLOOR) if real else (FLOOR,)
-    table = _make_table("the engine alone")
+    table = _make_table(title)
     table.add_column("", no_wrap=True)
     for title in (*(f"of {name}" for name in references), "per core", *_MEASURED):
         table.add_column(title, justify="right", no_wrap=True)

@@ -12,12 +12,14 @@ from tests.bench.figures import Sample
 from tests.bench.floor import Work
 from tests.bench.load import Order, generate
 from tests.bench.processes import BenchError, Running, processor_seconds
-from tests.bench.reads import BY_KEY, MIX, Read
+from tests.bench.reads import BY_KEY, MIX, WRITES, Read
 from tests.bench.stage import HUNG, SHADOW, Server, Stage, ask, read_status
 from tests.bench.wrk import make_command, parse_output
 
 FRONT = "front"
 POSTGREST, ENGINE, FLOOR = "PostgREST", "engine", "bare asyncpg"
+
+MANY = 64
 
 _WARM_UP = 0.25
 
@@ -26,7 +28,8 @@ _WARM_UP = 0.25
 class Plan:
     """How to measure, and the engine with which reads.
 
-    ``wrk`` is the program to load with; None means the generator of our own.
+    ``wrk`` is the program to load with; None means the generator of our own. ``full``: writes as well, and
+    the reads also with ``MANY`` connections.
     """
 
     rounds: int
@@ -34,6 +37,7 @@ class Plan:
     reads: Sequence[Read]
     connections: int
     wrk: str | None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +86,32 @@ async def measure(stage: Stage, plan: Plan, tell: Callable[[str], None]) -> Resu
 
 
 def _list_sides(stage: Stage, plan: Plan, lengths: Mapping[str, int]) -> list[Side]:
-    def served(group: str, name: str, server: Server, read: Read) -> Side:
+    def served(group: str, name: str, server: Server, read: Read, connections: int) -> Side:
         async def run() -> Sample:
-            order = make_order(server, read, plan, lengths[read.name], plan.seconds)
-            sample = await _timed(server.running, lambda: _load(order, plan))
+            order = make_order(server, read, connections, lengths[read.name], plan.seconds)
+            sample = await timed(server.running, lambda: load(order, plan.wrk))
             if server is stage.shadow:
-                await _settle(stage, server)
+                await settle(stage, server)
             return sample
 
         return Side(group, name, run)
 
-    def floor(read: Read) -> Side:
-        work = make_work(stage, read, plan.seconds)
-        return Side(read.name, FLOOR, lambda: _timed(stage.floor, lambda: _work(stage.floor, work)))
+    def floor(group: str, read: Read, connections: int) -> Side:
+        work = make_work(stage, read, plan.seconds, connections)
+        return Side(group, FLOOR, lambda: timed(stage.floor, lambda: do_work(stage.floor, work)))
 
-    sides = [served(FRONT, name, server, BY_KEY) for name, server in stage.front.items()]
-    for read in plan.reads:
+    sides = [served(FRONT, name, server, BY_KEY, plan.connections) for name, server in stage.front.items()]
+    measured = [(read.name, read, plan.connections) for read in plan.reads]
+    if plan.full:
+        measured += [(f"{read.name}, {MANY} connections", read, MANY) for read in plan.reads]
+        measured += [(write.name, write, plan.connections) for write in WRITES]
+    for group, read, connections in measured:
         if stage.postgrest is not None:
-            sides.append(served(read.name, POSTGREST, stage.postgrest, read))
-        sides += [floor(read), served(read.name, ENGINE, stage.engine, read)]
+            sides.append(served(group, POSTGREST, stage.postgrest, read, connections))
+        sides += [
+            floor(group, read, connections),
+            served(group, ENGINE, stage.engine, read, connections),
+        ]
     return sides
 
 
@@ -117,10 +128,15 @@ async def _check(stage: Stage) -> dict[str, int]:
         await _compare(stage, ENGINE, stage.engine, read, body)
         if stage.postgrest is not None:
             await _compare(stage, POSTGREST, stage.postgrest, read, body)
-        texts = (await _converse(stage.floor, make_work(stage, read, 0)))["texts"]
+        texts = (await _converse(stage.floor, make_work(stage, read, 0, 1)))["texts"]
         if body.decode() not in texts:
             raise BenchError(f"{read.name}: what the engine answers is not what its statement gives")
         lengths[read.name] = len(body)
+    for write in WRITES:
+        await _compare(stage, ENGINE, stage.engine, write, b"")
+        if stage.postgrest is not None:
+            await _compare(stage, POSTGREST, stage.postgrest, write, b"")
+        lengths[write.name] = 0
     return lengths
 
 
@@ -136,23 +152,32 @@ async def _compare(stage: Stage, name: str, server: Server, read: Read, body: by
 async def _warm_up(stage: Stage, plan: Plan, lengths: Mapping[str, int]) -> None:
     """Let every server and every connection see its reads, so that all statements are prepared."""
     engines = [stage.engine] if stage.postgrest is None else [stage.engine, stage.postgrest]
+    asked = (*plan.reads, *WRITES) if plan.full else plan.reads
     work = [(server, BY_KEY) for server in stage.front.values()]
-    work += [(server, read) for server in engines for read in plan.reads]
+    work += [(server, read) for server in engines for read in asked]
     for server, read in work:
-        await generate(make_order(server, read, plan, lengths[read.name], _WARM_UP))
-    for read in plan.reads:
-        await _work(stage.floor, make_work(stage, read, _WARM_UP))
-    await _settle(stage, stage.shadow)
+        await generate(make_order(server, read, plan.connections, lengths[read.name], _WARM_UP))
+    for read in asked:
+        await do_work(stage.floor, make_work(stage, read, _WARM_UP, plan.connections))
+    await settle(stage, stage.shadow)
 
 
-def make_order(server: Server, read: Read, plan: Plan, length: int, seconds: float) -> Order:
-    """How to load a server with one read, whose body has ``length`` bytes."""
+def make_order(
+    server: Server,
+    read: Read,
+    connections: int,
+    length: int,
+    seconds: float,
+    rate: float | None = None,
+) -> Order:
+    """How to load a server with one request, whose answer has a body of ``length`` bytes."""
     headers = tuple((name.decode(), value.decode()) for name, value in read.headers)
-    return Order(server.url + read.target, headers, plan.connections, seconds, read.status, length)
+    url = server.url + read.target
+    return Order(url, headers, connections, seconds, read.status, length, read.method, read.body, rate)
 
 
-def make_work(stage: Stage, read: Read, seconds: float) -> Work:
-    """What the floor does for one read. The settings are PostgREST's (reference 10.6).
+def make_work(stage: Stage, read: Read, seconds: float, callers: int, rate: float | None = None) -> Work:
+    """What the floor does for one request. The settings are PostgREST's (reference 10.6).
 
     Raises BenchError if the engine's statement cannot be run in its place.
     """
@@ -162,7 +187,7 @@ def make_work(stage: Stage, read: Read, seconds: float) -> Work:
         ("search_path", '"dlm", "public"'),
         ("role", "dlm_anon"),
         ("request.jwt.claims", '{"role":"dlm_anon"}'),
-        ("request.method", "GET"),
+        ("request.method", read.method),
         ("request.path", read.target.partition("?")[0]),
         ("request.headers", json.dumps(headers)),
         ("request.cookies", "{}"),
@@ -172,16 +197,15 @@ def make_work(stage: Stage, read: Read, seconds: float) -> Work:
         values = tuple(None if value is None else value.decode() for value in statement.values)
     except UnicodeDecodeError:
         raise BenchError(f"{read.name}: the engine's statement has parameters that are not text") from None
-    return Work(settings, statement.sql, values, seconds)
+    return Work(settings, statement.sql, values, seconds, callers, read.method != "GET", rate)
 
 
-async def _load(order: Order, plan: Plan) -> Sample:
-    """Load a server from a process of its own."""
-    if plan.wrk is not None:
+async def load(order: Order, wrk: str | None) -> Sample:
+    """Load a server from a process of its own: with wrk, if it is there and can do that."""
+    if wrk is not None and order.method == "GET" and order.rate is None:
         headers = [(name.encode(), value.encode()) for name, value in order.headers]
-        command = make_command(
-            plan.wrk, order.url, headers, connections=order.connections, seconds=plan.seconds
-        )
+        seconds = int(order.seconds)
+        command = make_command(wrk, order.url, headers, connections=order.connections, seconds=seconds)
         return parse_output((await _run(command, b"")).decode())
     command = [sys.executable, "-m", "tests.bench.load"]
     return Sample(**json.loads(await _run(command, json.dumps(asdict(order)).encode())))
@@ -196,7 +220,8 @@ async def _run(command: Sequence[str], given: bytes) -> bytes:
     return output
 
 
-async def _work(floor: Running, work: Work) -> Sample:
+async def do_work(floor: Running, work: Work) -> Sample:
+    """Have the floor do some work."""
     return Sample(**(await _converse(floor, work))["sample"])
 
 
@@ -214,7 +239,7 @@ async def _converse(floor: Running, work: Work) -> dict[str, Any]:
     return done
 
 
-async def _timed(running: Running, work: Callable[[], Awaitable[Sample]]) -> Sample:
+async def timed(running: Running, work: Callable[[], Awaitable[Sample]]) -> Sample:
     """Measure, and with it the processor time that the process takes."""
     before = processor_seconds(running.pid)
     sample = await work()
@@ -237,7 +262,7 @@ async def _count(stage: Stage, server: Server) -> Counter[str]:
     return counts
 
 
-async def _settle(stage: Stage, server: Server) -> None:
+async def settle(stage: Stage, server: Server) -> None:
     """Wait until nothing is queued any more, so that the next side has the machine to itself."""
     for _ in range(200):
         if (await _count(stage, server))["pending"] <= 0:

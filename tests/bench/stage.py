@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+import asyncpg
 from yarl import URL
 
 from proxy.embedded import EmbeddedPostgres, create_database, drop_database, load_sql
 from tests.bench.processes import BenchError, Running, free_port, running
-from tests.bench.reads import BY_KEY, MIX, Read
+from tests.bench.reads import BY_KEY, MIX, NOTES, WRITES, Read
 from tests.bench.relay import Relay
 from tests.bench.wire import Executed
 from tests.support.conformance import SQL_FILES, TAPES, variant_options
@@ -31,7 +32,7 @@ SHADOW, HUNG = "mirroring on", "engine hung"
 POOL = 10
 """Connections to the database: what PostgREST and the engine take if nobody says otherwise."""
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT SET_CONFIG(")
 
 
@@ -46,8 +47,13 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is running. ``statements`` are what the engine runs for each read, by the read's name."""
+    """What is running. ``statements`` are what the engine runs for each request, by the request's name.
 
+    ``builder`` starts more, which ends with the rest; ``server`` is the superuser's way to the server.
+    """
+
+    builder: "Builder"
+    server: str
     database: str
     upstream: str
     session: aiohttp.ClientSession
@@ -73,19 +79,23 @@ class Stage:
         }
 
 
+def _place(server: Server) -> str:
+    return server.url.removeprefix("http://")
+
+
 def find_postgrest() -> str | None:
     """The PostgREST to measure: POSTGREST_BIN, else the one on the PATH, else None."""
     return os.environ.get("POSTGREST_BIN") or shutil.which("postgrest")
 
 
 @contextlib.asynccontextmanager
-async def set_stage(callers: int) -> AsyncIterator[Stage]:
+async def set_stage() -> AsyncIterator[Stage]:
     """Start everything, wait until it is ready, and stop it on leaving. Raises BenchError and OSError."""
     async with contextlib.AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="understudy-bench-")))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        database, where = await stack.enter_async_context(_database())
-        builder = _Builder(stack, directory, session, database.login_url())
+        database, server, where = await stack.enter_async_context(_database())
+        builder = Builder(stack, directory, session, database.login_url())
         postgrest = find_postgrest()
         direct = await (builder.postgrest(postgrest) if postgrest else builder.stand_in())
         body = (await ask(session, direct, BY_KEY))[1]
@@ -97,10 +107,12 @@ async def set_stage(callers: int) -> AsyncIterator[Stage]:
             builder.proxy("proxy, mirroring off", direct, "upstream"),
             builder.proxy("proxy, mirroring on", direct, "shadow"),
             builder.engine("engine"),
-            builder.floor(callers),
+            builder.floor(),
             _listen_in(builder, database),
         )
         yield Stage(
+            builder=builder,
+            server=server,
             database=where,
             upstream=postgrest or "the stand-in, which answers what PostgREST 14.17 was recorded to answer",
             session=session,
@@ -119,7 +131,8 @@ async def set_stage(callers: int) -> AsyncIterator[Stage]:
 async def ask(session: aiohttp.ClientSession, server: Server, read: Read) -> tuple[int, bytes]:
     """Status and body of a server's answer. Raises aiohttp's errors."""
     headers = [(name.decode(), value.decode()) for name, value in read.headers]
-    async with session.get(URL(server.url + read.target, encoded=True), headers=headers) as answer:
+    url = URL(server.url + read.target, encoded=True)
+    async with session.request(read.method, url, headers=headers, data=read.body or None) as answer:
         return answer.status, await answer.read()
 
 
@@ -131,8 +144,8 @@ async def read_status(session: aiohttp.ClientSession, server: Server) -> dict[st
 
 
 @contextlib.asynccontextmanager
-async def _database() -> AsyncIterator[tuple[ConformanceDatabase, str]]:
-    """A throw-away database with the conformance data, and in words where it is."""
+async def _database() -> AsyncIterator[tuple[ConformanceDatabase, str, str]]:
+    """A throw-away database with the conformance data, its server, and in words where that is."""
     given = os.environ.get("DATABASE_URL") or os.environ.get("TEST_DATABASE_URL")
     async with contextlib.AsyncExitStack() as stack:
         if given:
@@ -146,7 +159,17 @@ async def _database() -> AsyncIterator[tuple[ConformanceDatabase, str]]:
         url = await create_database(server, name)
         stack.push_async_callback(drop_database, server, name)
         await load_sql(url, SQL_FILES)
-        yield ConformanceDatabase(url), where
+        await run_sql(url, NOTES)
+        yield ConformanceDatabase(url), server, where
+
+
+async def run_sql(url: str, sql: str) -> None:
+    """Run statements as the superuser. Raises asyncpg's errors."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
 
 
 @contextlib.asynccontextmanager
@@ -158,12 +181,12 @@ async def _relay(database: ConformanceDatabase) -> AsyncIterator[Relay]:
         yield relay
 
 
-async def _listen_in(builder: "_Builder", database: ConformanceDatabase) -> dict[str, Executed]:
+async def _listen_in(builder: "Builder", database: ConformanceDatabase) -> dict[str, Executed]:
     """The statement that the engine runs for each read, taken from what it sends to the database."""
     found = {}
     async with _relay(database) as relay, contextlib.AsyncExitStack() as stack:
         engine = await builder.engine("engine, overheard", relay.port, stack)
-        for read in MIX:
+        for read in (*MIX, *WRITES):
             # The first time the engine also asks what it has to know about the statement.
             await ask(builder.session, engine, read)
             before = relay.statements()
@@ -182,7 +205,7 @@ async def _listen_in(builder: "_Builder", database: ConformanceDatabase) -> dict
 
 
 @dataclass(frozen=True, slots=True)
-class _Builder:
+class Builder:
     """Starts servers that end with ``stack``; ``login`` is the connection string they are given."""
 
     stack: contextlib.AsyncExitStack
@@ -203,25 +226,74 @@ class _Builder:
         command = [sys.executable, "-m", "proxy", "stand-in", "--tape", tape, "--port", str(port)]
         return await self._serve("stand-in", command, port)
 
-    async def postgrest(self, program: str) -> Server:
-        return await self._serve_standalone("PostgREST", [program], self.login)
+    async def postgrest(
+        self,
+        program: str,
+        stack: contextlib.AsyncExitStack | None = None,
+        database: ConformanceDatabase | None = None,
+    ) -> Server:
+        login = self.login if database is None else database.login_url()
+        return await self._serve_standalone("PostgREST", [program], login, stack)
 
-    async def proxy(self, name: str, upstream: Server, reads: str, relayed: int | None = None) -> Server:
+    async def proxy(
+        self,
+        name: str,
+        upstream: Server,
+        reads: str,
+        relayed: int | None = None,
+        *,
+        workers: int = 1,
+        stack: contextlib.AsyncExitStack | None = None,
+    ) -> Server:
         port, admin = free_port(), free_port()
         config = self.directory / f"{port}.yaml"
         config.write_text(
             f"listen: 127.0.0.1:{port}\nadmin: 127.0.0.1:{admin}\nupstream: {{url: '{upstream.url}'}}\n"
+            f"workers: {workers}\n"
             f"engine: {{}}\ndefaults: {{reads: {reads}}}\nledger: sqlite:///{config.with_suffix('.db')}\n",
             encoding="utf-8",
         )
         command = [sys.executable, "-m", "proxy", "serve", "--config", str(config)]
-        return await self._serve(name, command, port, self._settings(self._login(relayed)), admin)
+        return await self._serve(name, command, port, self._settings(self._login(relayed)), admin, stack)
 
     async def engine(
-        self, name: str, relayed: int | None = None, stack: contextlib.AsyncExitStack | None = None
+        self,
+        name: str,
+        relayed: int | None = None,
+        stack: contextlib.AsyncExitStack | None = None,
+        database: ConformanceDatabase | None = None,
     ) -> Server:
+        """The engine alone, on another ``database`` if there is one."""
         command = [sys.executable, "-m", "proxy", "engine"]
-        return await self._serve_standalone(name, command, self._login(relayed), stack)
+        login = self._login(relayed) if database is None else database.login_url()
+        return await self._serve_standalone(name, command, login, stack)
+
+    async def nginx(self, program: str, upstream: Server, target: Server) -> Server:
+        """nginx, which passes every request on to ``upstream`` and a copy of it to ``target``."""
+        port = free_port()
+        file = self.directory / "nginx.conf"
+        # Both are asked over connections that are kept, as the proxy does.
+        file.write_text(
+            f"""
+            daemon off; worker_processes 1; pid {self.directory}/nginx.pid; error_log stderr error;
+            events {{ worker_connections 1024; }}
+            http {{
+              access_log off; client_body_temp_path {self.directory}; proxy_temp_path {self.directory};
+              fastcgi_temp_path {self.directory}; uwsgi_temp_path {self.directory};
+              scgi_temp_path {self.directory};
+              upstream first {{ server {_place(upstream)}; keepalive 64; }}
+              upstream second {{ server {_place(target)}; keepalive 64; }}
+              proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
+              server {{
+                listen 127.0.0.1:{port};
+                location / {{ mirror /mirror; proxy_pass http://first; }}
+                location = /mirror {{ internal; proxy_pass http://second$request_uri; }}
+              }}
+            }}
+            """,
+            encoding="utf-8",
+        )
+        return await self._serve("nginx", [program, "-c", str(file), "-e", "stderr"], port)
 
     async def _serve_standalone(
         self, name: str, command: list[str], login: str, stack: contextlib.AsyncExitStack | None = None
@@ -235,8 +307,8 @@ class _Builder:
         }
         return await self._serve(name, command, port, settings, stack=stack)
 
-    async def floor(self, callers: int) -> Running:
-        command = [sys.executable, "-m", "tests.bench.floor", self.login, str(callers), str(POOL)]
+    async def floor(self) -> Running:
+        command = [sys.executable, "-m", "tests.bench.floor", self.login, str(POOL)]
         return await self.stack.enter_async_context(
             running("bare asyncpg", command, self.directory, conversing=True)
         )

@@ -7,6 +7,7 @@ from tests.bench.figures import (
     Sample,
     geometric_mean,
     make_figure,
+    make_interval,
     make_ratio,
     percentile,
     summarise,
@@ -85,3 +86,13 @@ def test_a_percentile_is_found_by_nearest_rank(share: float, expected: float) ->
 
 def test_a_percentile_of_nothing_is_zero() -> None:
     assert percentile([], 0.99) == 0.0
+
+
+def test_the_interval_holds_the_median_and_is_the_same_each_time() -> None:
+    values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    low, high = make_interval(values)
+    assert 1 <= low < 4 < high <= 7
+    assert make_interval(values) == (low, high)
+    assert make_interval([3.0]) == (3.0, 3.0)
+    with pytest.raises(ValueError, match="no measurement"):
+        make_interval([])

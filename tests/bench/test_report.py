@@ -100,6 +100,6 @@ def test_the_document_holds_each_sample_and_can_be_written() -> None:
     document = json.loads(json.dumps(make_document(RESULTS, {"machine": "two processors"})))
     off = document["groups"][FRONT][OFF]
     assert [one["per_second"] for one in off["samples"]] == [10_000, 11_000, 10_500]
-    assert off["throughput_of"][BARE] == {"median": 0.25, "low": 0.25, "high": 0.25}
+    assert off["throughput_of"][BARE] == {"median": 0.25, "low": 0.25, "high": 0.25, "interval": [0.25, 0.25]}
     assert document["engine_geometric_mean_of"] == {FLOOR: pytest.approx(1.0)}
     assert document["about"] == {"machine": "two processors"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -288,6 +288,7 @@ def test_only_so_many_tables_have_a_label_and_those_that_have_one_keep_it() -> N
 words = st.text(max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(words, words, st.integers(-1000, 2000)), max_size=30))
 def test_no_request_can_make_up_labels(requests: list[tuple[str, str, int]]) -> None:
     metrics = Metrics(wall_clock=lambda: 0.0)

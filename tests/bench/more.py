@@ -1,0 +1,243 @@
+"""The rest of ``make bench-full``: what needs another load, other servers, or a past."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from proxy.embedded import create_database, drop_database, load_sql
+from tests.bench.figures import Figure, Sample, make_figure, make_ratio
+from tests.bench.goals import Goal, make_goal, reference_of
+from tests.bench.processes import family, resident_bytes
+from tests.bench.reads import BY_KEY, Read
+from tests.bench.report import reads_of, throughput_ratio
+from tests.bench.rounds import (
+    ENGINE,
+    FLOOR,
+    FRONT,
+    POSTGREST,
+    Plan,
+    Results,
+    do_work,
+    load,
+    make_order,
+    make_work,
+    settle,
+    timed,
+)
+from tests.bench.stage import DIRECT, OFF, SHADOW, Server, Stage, ask, run_sql
+from tests.support.conformance import SQL_FILES
+from tests.support.database import ConformanceDatabase
+
+_EQUAL_LOAD = 0.7
+_MODERATE_LOAD = 0.3
+_DISTINCT = 4000
+_MEBIBYTE = 1024 * 1024
+
+_Measure = Callable[[], Awaitable[Sample]]
+
+
+async def measure_more(stage: Stage, plan: Plan, results: Results, tell: Callable[[str], None]) -> list[Goal]:
+    """The goals that the rounds say nothing about. Raises BenchError and aiohttp's errors."""
+    length = len((await ask(stage.session, stage.direct, BY_KEY))[1])
+    goals = []
+    for read in plan.reads[:2]:
+        tell(f"equal load: {read.name}")
+        goals.append(await _measure_equal_load(stage, plan, read, results))
+    tell("one client, and clients beside the mirror")
+    goals.append(await _measure_one_client(stage, plan, length))
+    goals.append(await _measure_beside_mirror(stage, plan, length, results))
+    tell("nginx")
+    goals.append(await _measure_nginx(stage, plan, length))
+    tell("two workers")
+    goals += await _measure_workers(stage, plan, length)
+    tell("a big schema")
+    goals += await _measure_big_schema(stage, plan)
+    tell("many distinct requests")
+    goals += await _measure_growth(stage, plan)
+    return goals
+
+
+async def _alternate(rounds: int, measures: Mapping[str, _Measure]) -> dict[str, list[Sample]]:
+    """Each of ``measures`` once in each round, in every other round in reverse."""
+    samples: dict[str, list[Sample]] = {name: [] for name in measures}
+    for number in range(rounds):
+        for name in measures if number % 2 == 0 else reversed(list(measures)):
+            samples[name].append(await measures[name]())
+    return samples
+
+
+def _loaded(
+    server: Server, plan: Plan, length: int, *, connections: int | None = None, rate: float | None = None
+) -> _Measure:
+    order = make_order(server, BY_KEY, connections or plan.connections, length, plan.seconds, rate)
+    return lambda: timed(server.running, lambda: load(order, plan.wrk))
+
+
+def _ratio(samples: Mapping[str, Sequence[Sample]], one: str, other: str, what: str) -> Figure | None:
+    values, reference = ([getattr(sample, what) for sample in samples[name]] for name in (one, other))
+    return make_ratio(values, reference)
+
+
+async def _measure_equal_load(stage: Stage, plan: Plan, read: Read, results: Results) -> Goal:
+    """Latency where the engine gets what the reference could just bear."""
+    sides = reads_of(results)
+    reference = reference_of(sides)
+    peak = make_figure(sample.per_second for sample in sides[read.name][reference]).median
+    rate = _EQUAL_LOAD * peak
+    length = len((await ask(stage.session, stage.engine, read))[1])
+
+    def served(server: Server) -> _Measure:
+        order = make_order(server, read, plan.connections, length, plan.seconds, rate)
+        return lambda: load(order, None)
+
+    work = make_work(stage, read, plan.seconds, plan.connections, rate)
+    measures: dict[str, _Measure] = {
+        FLOOR: lambda: do_work(stage.floor, work),
+        ENGINE: served(stage.engine),
+    }
+    if stage.postgrest is not None:
+        measures[POSTGREST] = served(stage.postgrest)
+    samples = await _alternate(plan.rounds, measures)
+    what = f"{read.name}, p99 at {rate:,.0f} requests a second, of {reference}"
+    return make_goal(what, "≤", 0.8, _ratio(samples, ENGINE, reference, "p99"))
+
+
+async def _measure_one_client(stage: Stage, plan: Plan, length: int) -> Goal:
+    """What passing through the proxy adds where nothing else is going on."""
+    sides = {DIRECT: stage.direct, OFF: stage.off}
+    samples = await _alternate(
+        plan.rounds, {name: _loaded(server, plan, length, connections=1) for name, server in sides.items()}
+    )
+    pairs = zip(samples[OFF], samples[DIRECT], strict=True)
+    added = make_figure(off.p50 - direct.p50 for off, direct in pairs)
+    return make_goal("mirroring off, added p50 in ms, one client", "≤", 0.25, added)
+
+
+async def _measure_beside_mirror(stage: Stage, plan: Plan, length: int, results: Results) -> Goal:
+    """Latency beside the mirror, at a load that leaves it time."""
+    rate = _MODERATE_LOAD * make_figure(sample.per_second for sample in results.samples[FRONT][OFF]).median
+    off, shadow = (_loaded(server, plan, length, rate=rate) for server in (stage.off, stage.shadow))
+
+    async def mirrored() -> Sample:
+        sample = await shadow()
+        await settle(stage, stage.shadow)
+        return sample
+
+    samples = await _alternate(plan.rounds, {OFF: off, SHADOW: mirrored})
+    what = f"mirroring on, p99 of off, at {rate:,.0f} requests a second"
+    return make_goal(what, "≤", 1.05, _ratio(samples, SHADOW, OFF, "p99"))
+
+
+async def _measure_nginx(stage: Stage, plan: Plan, length: int) -> Goal:
+    """The proxy beside nginx, which mirrors to the bare server and looks at no answer."""
+    what = "mirroring on, throughput of nginx mirror"
+    program = shutil.which("nginx")
+    if program is None:
+        return Goal(what, "≥", 0.6, None)
+    nginx = await stage.builder.nginx(program, stage.direct, stage.bare)
+    shadow = _loaded(stage.shadow, plan, length)
+
+    async def mirrored() -> Sample:
+        sample = await shadow()
+        await settle(stage, stage.shadow)
+        return sample
+
+    samples = await _alternate(plan.rounds, {"nginx": _loaded(nginx, plan, length), SHADOW: mirrored})
+    return make_goal(what, "≥", 0.6, throughput_ratio(samples[SHADOW], samples["nginx"]))
+
+
+async def _measure_workers(stage: Stage, plan: Plan, length: int) -> list[Goal]:
+    """Two workers beside one, and what each of them takes of memory."""
+    async with contextlib.AsyncExitStack() as stack:
+        two = await stage.builder.proxy("two workers", stage.direct, "upstream", workers=2, stack=stack)
+        sides = {"one": stage.off, "two": two}
+        measures = {name: _loaded(server, plan, length) for name, server in sides.items()}
+        samples = await _alternate(plan.rounds, measures)
+        # The process that watches the others is none of them.
+        workers = family(two.running.pid) - {two.running.pid}
+        memory = max(map(resident_bytes, workers or {two.running.pid})) / _MEBIBYTE
+    return [
+        make_goal(
+            "two workers, throughput of one", "≥", 1.6, throughput_ratio(samples["two"], samples["one"])
+        ),
+        Goal("memory of a worker in MiB", "≤", 120, memory),
+    ]
+
+
+async def _measure_big_schema(stage: Stage, plan: Plan) -> list[Goal]:
+    """The same read where the schema is a hundred times as large."""
+    name = f"understudy_bench_big_{time.monotonic_ns()}"
+    async with contextlib.AsyncExitStack() as stack:
+        url = await create_database(stage.server, name)
+        stack.push_async_callback(drop_database, stage.server, name)
+        await load_sql(url, SQL_FILES)
+        await run_sql(url, make_big_schema())
+        database = ConformanceDatabase(url)
+        started = time.monotonic()
+        big = await stage.builder.engine("engine, big schema", stack=stack, database=database)
+        seconds = time.monotonic() - started
+        bound = seconds
+        if stage.postgrest is not None:
+            started = time.monotonic()
+            await stage.builder.postgrest(stage.upstream, stack=stack, database=database)
+            bound = time.monotonic() - started
+        length = len((await ask(stage.session, stage.engine, BY_KEY))[1])
+        sides = {"big": big, "small": stage.engine}
+        measures = {side: _loaded(server, plan, length) for side, server in sides.items()}
+        await _alternate(1, measures)
+        samples = await _alternate(plan.rounds, measures)
+        memory = resident_bytes(big.running.pid) / _MEBIBYTE
+    return [
+        Goal("big schema, start in seconds", "≤", round(bound, 2), round(seconds, 2)),
+        _flat(
+            "big schema, processor time per read, of small", _ratio(samples, "big", "small", "processor_us")
+        ),
+        Goal("big schema, memory in MiB", "≤", 120, memory),
+    ]
+
+
+async def _measure_growth(stage: Stage, plan: Plan) -> list[Goal]:
+    """The same read, and the memory, before and after many requests that are all different."""
+    length = len((await ask(stage.session, stage.engine, BY_KEY))[1])
+    measure = _loaded(stage.engine, plan, length)
+    before = [await measure() for _ in range(plan.rounds)]
+    memory = resident_bytes(stage.engine.running.pid)
+    for number in range(_DISTINCT):
+        columns = [
+            column for bit, column in enumerate(("id", "channel", "value", "label")) if number & 1 << bit
+        ]
+        target = f"/sample?select={','.join(columns)}&id=lt.{number}&limit={number}"
+        await ask(stage.session, stage.engine, Read("distinct", target))
+    after = [await measure() for _ in range(plan.rounds)]
+    grown = resident_bytes(stage.engine.running.pid) / memory
+    samples = {"before": before, "after": after}
+    return [
+        _flat(
+            "processor time per read after them, of before",
+            _ratio(samples, "after", "before", "processor_us"),
+        ),
+        Goal(f"memory after {_DISTINCT:,} distinct requests, of before", "≤", 1.1, grown),
+    ]
+
+
+def _flat(what: str, figure: Figure | None) -> Goal:
+    """Nothing shall grow; a tenth is noise."""
+    return make_goal(what, "≤", 1.1, figure)
+
+
+def make_big_schema() -> str:
+    """A thousand tables with five columns each, in chains of foreign keys, and five hundred functions."""
+    parts = []
+    for number in range(1000):
+        link = f"REFERENCES dlm.big_{number - 1}" if number % 10 else ""
+        parts.append(
+            f"CREATE TABLE dlm.big_{number} (id bigint PRIMARY KEY, up bigint {link}, name text,"
+            f" made timestamptz, data jsonb); GRANT SELECT ON dlm.big_{number} TO dlm_anon;"
+        )
+    parts += (
+        f"CREATE FUNCTION dlm.big_call_{number}(a integer, b text) RETURNS integer LANGUAGE sql STABLE"
+        f" AS 'SELECT a + {number}';"
+        for number in range(500)
+    )
+    return "\n".join(parts)
