@@ -29,6 +29,16 @@ command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || { \
     echo "apt-get could not install the package pgbouncer." >&2; exit 1; }; }
 endef
 
+# A browser, in the same way.
+define CHROMIUM
+command -v chromium >/dev/null || { \
+  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { \
+    echo "chromium is needed: Debian has it in the package of that name." >&2; exit 1; }; \
+  echo "Installing Chromium ..."; \
+  { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 || { \
+    echo "apt-get could not install the package chromium." >&2; exit 1; }; }
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench bench-full chaos isolation soak fuzz verdicts readiness cutover dashboards pgbouncer
 .PHONY: manifests format docs clean
@@ -83,6 +93,14 @@ dashboards: $(READY) ## Prove dashboards and alerts with a real Prometheus that 
 
 pgbouncer: ## Install PgBouncer, without which the tests behind it are skipped
 	@$(PGBOUNCER)
+
+.PHONY: chromium screenshots
+chromium: $(READY) ## Install Chromium, without which the tests of the console in a browser are skipped
+	@$(CHROMIUM)
+	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[browser]'
+
+screenshots: chromium ## Every page of the console as a picture, light and dark (ARGS="--out DIR")
+	@$(BIN)/python -m tests.web $(ARGS)
 
 manifests: $(READY) ## Validate chart, compose file and Dockerfile
 	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[deploy]'

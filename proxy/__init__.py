@@ -12,6 +12,7 @@ modes/     The modes of tables, as people change them: in the file.
 operate/   What operators touch: metrics, health, the admin port.
 access/     The engine as a library, for callers in the same process.
 console/   What operators read and do at a terminal.
+web/       What they read and do in a browser.
 
 ``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where
 objects are made and joined, and ``cli`` the only one that knows ``app``.

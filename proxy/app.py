@@ -34,6 +34,8 @@ from proxy.judging import ReadinessWatch
 from proxy.operate.admin import AdminSources, make_admin
 from proxy.operate.admission import is_loopback
 from proxy.operate.health import Health, Reachability
+from proxy.operate.history import History
+from proxy.operate.judgements import Judgements
 from proxy.operate.lag import measure_lag
 from proxy.operate.listeners import join_listeners
 from proxy.operate.log import EventLog
@@ -69,6 +71,8 @@ from proxy.server.throttle import Throttle
 from proxy.server.upstream import Upstream
 from proxy.server.writes import Writes
 from proxy.shadow.policy import Names, TableModes, list_modes
+from proxy.shadow.readiness import Readiness
+from proxy.web.handlers import Pages
 from proxy.wishes import WatchedFile, Wishes
 
 _LOADING = 10.0
@@ -112,6 +116,7 @@ class Proxy:
         self._sockets = sockets
         self._apart = apart
         self._engine = answer
+        self._wall_clock = wall_clock
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._refused: Mapping[str, tuple[str, ...]] = {}
@@ -128,6 +133,8 @@ class Proxy:
         self.metrics = Metrics(wall_clock)
         self._tracing = begin_tracing() if config.log.spans else None
         self._log = EventLog(logging.getLogger(LOGGER), time.monotonic, lambda: self.state.current.config.log)
+        self.history = History(time.monotonic)
+        self.judgements = Judgements(wall_clock)
         self._holds = make_holds(config.ledger, wall_clock)
         self.guarding = Guarding(
             self.state,
@@ -144,6 +151,7 @@ class Proxy:
             self.rules.listen,
             self.proposals.listen,
             self.health.listen,
+            self.history.listen,
             self.ledger.listen,
             self._recorder.listen,
             self._tell_shrinker,
@@ -153,8 +161,7 @@ class Proxy:
         )
         self.reload = None if path is None else self._make_reload(path)
         self.carry_out = self._make_wishes(wall_clock)
-        show = self.metrics.show_readiness
-        self._readiness = ReadinessWatch(self.ledger, self.state, show, wall_clock)
+        self._readiness = ReadinessWatch(self.ledger, self.state, self._show_readiness, wall_clock)
         self.port = 0
         self.admin_port = 0
         self.schema_cache: SchemaCache
@@ -313,7 +320,15 @@ class Proxy:
             operators=lambda: self.state.current.config.console.operators,
             loopback=is_loopback(self._config.admin.host),
         )
-        runner = web.AppRunner(make_admin(sources), access_log=None)
+        pages = Pages(
+            sources,
+            lambda: self.state.current.config,
+            self.judgements,
+            self.history,
+            own_key=os.urandom(32),
+            wall_clock=self._wall_clock,
+        )
+        runner = web.AppRunner(make_admin(sources, pages.list_routes()), access_log=None)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         if self._sockets is not None:
@@ -355,6 +370,10 @@ class Proxy:
     def _tell_shrinker(self, event: Event) -> None:
         if self._shrinker is not None:
             self._shrinker.listen(event)
+
+    def _show_readiness(self, readiness: Readiness) -> None:
+        self.metrics.show_readiness(readiness)
+        self.judgements.note(readiness)
 
     def _show_config(self, event: Event) -> None:
         if isinstance(event, SchemaLoaded):

@@ -10,8 +10,10 @@ from dataclasses import asdict
 from functools import partial
 
 import proxy
+from proxy.config import ReadinessConfig
 from proxy.errors import ApiError, EngineDown, UnderstudyError, Unsupported, render_error
 from proxy.events import Emit
+from proxy.judging import judge_kept
 from proxy.ledger.database import LedgerDatabase, Result, Work
 from proxy.ledger.holds import LedgerHolds
 from proxy.ledger.ledger import Ledger
@@ -24,6 +26,7 @@ from proxy.server.parts import TakesOffers
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot, State
 from proxy.shadow.policy import Decision
+from proxy.shadow.readiness import Readiness
 from proxy.shadow.redaction.secrets import make_redaction
 from proxy.tape.recorder import Recorder, RecordingLimits
 
@@ -88,6 +91,9 @@ class AskedLedger:
 
     async def mismatch(self, prefix: str) -> Sequence[object]:
         return await self._read(partial(report_mismatch, prefix=prefix))
+
+    async def judge(self, table: str, limits: ReadinessConfig, now: float) -> Readiness:
+        return await self._read(partial(judge_kept, table=table, limits=limits, now=now))
 
     async def _read(self, work: Work[Result]) -> Result:
         try:

@@ -31,12 +31,13 @@ ROOMS = {
     "ledger": SERVES_EVERYONE | {"shadow", "database"},
     "modes": SERVES_EVERYONE | {"shadow"},
     "console": SERVES_EVERYONE | {"ledger", "modes", "shadow", "tape"},
+    "web": SERVES_EVERYONE | {"console", "ledger", "operate", "shadow"},
     "embedded": SERVES_EVERYONE,
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
     "access": SERVES_EVERYONE | {"engine", "database", "loop"},
     "loop": set(),
     "files": set(),
-    "operators": SERVES_EVERYONE | {"ledger", "operate", "server", "shadow", "tape"},
+    "operators": SERVES_EVERYONE | {"judging", "ledger", "operate", "server", "shadow", "tape"},
     "judging": SERVES_EVERYONE | {"ledger", "server", "shadow"},
     "wishes": SERVES_EVERYONE | {"judging", "ledger", "modes", "server", "shadow"},
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
@@ -45,7 +46,7 @@ ROOMS = {
     "apart": SERVES_EVERYONE | {"database", "line", "loop", "operate", "second_opinion", "server", "shadow"},
     "app": SERVES_EVERYONE
     | {"apart", "database", "databases", "files", "judging", "ledger", "operate", "operators"}
-    | {"second_opinion", "server", "shadow", "tape", "wishes"},
+    | {"second_opinion", "server", "shadow", "tape", "web", "wishes"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},

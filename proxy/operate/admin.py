@@ -10,12 +10,13 @@ Who may ask for what is said in ``admission``.
 ``/tape``      a tape of what is answered from now on, as it comes; ``per_shape``, ``max_bytes``, ``seconds``
 ``/engine/…``  what the engine answers to the request for ``/…``, whatever the mode; it cannot write
 ``/holds``, ``/tables``   which tables the guard holds, and changes of modes: see ``wish_admin``
+``/console``   what all this comes to, for people: see ``proxy.web``
 ``/pause``    POST: mirror nothing until somebody says ``/resume``; clients are served as ever
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 import proxy
-from proxy.config import Operator
+from proxy.config import Operator, ReadinessConfig
 from proxy.errors import UnderstudyError
 from proxy.messages import Answer, Request
 from proxy.operate.admission import SECRET_HEADER
@@ -37,6 +38,7 @@ from proxy.operate.rules import RuleReport
 from proxy.operate.tally import TableTally, Tally
 from proxy.operate.wish_admin import HasHolds, list_wish_routes
 from proxy.shadow.policy import TableModes
+from proxy.shadow.readiness import Readiness
 from proxy.shadow.wish import Outcome, Wish
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -51,16 +53,19 @@ class Record(Protocol):
 
 
 class AskLedger(Protocol):
-    """What the ledger knows, as JSON values; each raises UnderstudyError while it cannot be read."""
+    """What the ledger knows; each raises UnderstudyError while it cannot be read."""
 
-    async def evidence(self) -> object:
+    async def evidence(self) -> Any:
         """The evidence of every table."""
 
-    async def mismatches(self, table: str | None) -> Sequence[object]:
+    async def mismatches(self, table: str | None) -> Sequence[Any]:
         """The kinds of mismatch, of one table or of all."""
 
-    async def mismatch(self, prefix: str) -> Sequence[object]:
+    async def mismatch(self, prefix: str) -> Sequence[Any]:
         """Those whose ID begins with ``prefix``, whole."""
+
+    async def judge(self, table: str, limits: ReadinessConfig, now: float) -> Readiness:
+        """Whether ``table`` may be promoted, by what is known at ``now``."""
 
 
 class Pausable(Protocol):
@@ -95,8 +100,8 @@ class AdminSources:
     loopback: bool
 
 
-def make_admin(sources: AdminSources) -> web.Application:
-    """The application that answers on the admin port."""
+def make_admin(sources: AdminSources, pages: Iterable[web.RouteDef] = ()) -> web.Application:
+    """The application that answers on the admin port; ``pages`` are the console's."""
     # One scrape at a time: it runs in a thread, and nobody gains from several.
     scraping = asyncio.Lock()
 
@@ -194,6 +199,7 @@ def make_admin(sources: AdminSources) -> web.Application:
             web.post("/pause", pause),
             web.post("/resume", resume),
             *list_wish_routes(sources.guarding, sources.carry_out),
+            *pages,
         ]
     )
     return application

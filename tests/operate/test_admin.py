@@ -11,7 +11,7 @@ from aiohttp import encode_basic_auth
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from proxy.config import IgnoreRule, Operator
+from proxy.config import IgnoreRule, Operator, ReadinessConfig
 from proxy.errors import UnderstudyError
 from proxy.events import (
     ConfigReloaded,
@@ -34,6 +34,7 @@ from proxy.operate.tally import Tally
 from proxy.server.throttle import Throttle
 from proxy.shadow.guard import Hold
 from proxy.shadow.policy import TableModes
+from proxy.shadow.readiness import Readiness
 from proxy.shadow.wish import Outcome, Wish
 
 RULES = (
@@ -73,6 +74,9 @@ class Asked:
 
     async def mismatch(self, prefix: str) -> Sequence[object]:
         return [self._tell(f"mismatch {prefix}")]
+
+    async def judge(self, table: str, limits: ReadinessConfig, now: float) -> Readiness:
+        raise AssertionError("this is for the console")
 
     def _tell(self, text: str) -> str:
         if self.down:
