@@ -28,9 +28,14 @@ class ConditionsInForce:
         self._compat = ""
         self._subjects: dict[str, Subject] = {}
         self._known: dict[tuple[str, str], Conditions] = {}
+        self._upstream = ""
 
     def find(self, table: str, upstream: str) -> Conditions:
-        """Those of ``table``, a metric label, for an answer of an upstream that says it is ``upstream``."""
+        """Those of ``table``, a metric label, for an answer of an upstream that says it is ``upstream``.
+
+        Where it says nothing, as when it did not answer, it is taken for the one that last said what it is.
+        """
+        self._upstream = upstream = upstream or self._upstream
         snapshot = self._state.current
         schema = None if snapshot.engine is None else snapshot.engine.schema
         compat, compare = snapshot.config.engine.compat, snapshot.config.compare

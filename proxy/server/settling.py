@@ -108,10 +108,10 @@ class Settling:
         for rule in sorted(comparison.ignored):
             self._emit(RuleHit(job.table, rule))
         if comparison.verdict == "mismatch":
-            return judge(job, await self._have_proven(job, pair), seconds)
+            return judge(job, await self._have_proven(job, pair), seconds, pair.upstream)
         if comparison.verdict == "match":
             await self._have_checked(job, pair)
-        return judge(job, Proof(comparison.verdict), seconds)
+        return judge(job, Proof(comparison.verdict), seconds, pair.upstream)
 
     async def _hear_engine(self, job: Job) -> Answer | Proof:
         limit = asyncio.timeout(job.limits.timeout)
@@ -153,13 +153,17 @@ class Settling:
             self._emit(Crashed("check", describe(error)))
 
 
-def judge(job: Job, proof: Proof, seconds: float = 0.0) -> Judged:
+def judge(job: Job, proof: Proof, seconds: float = 0.0, upstream: Answer | None = None) -> Judged:
     """The verdict on ``job``, with the answers that show it where it is a mismatch.
 
-    ``seconds`` is how long the side took that has not served the client; 0 if it did not answer.
+    ``seconds`` is how long the side took that has not served the client; 0 if it did not answer. ``upstream``
+    is what the upstream answered where the engine has served the client, if it did.
     """
     request = job.exchange.request
     by_engine = job.served_by == "engine"
+    if not by_engine:
+        upstream = job.exchange.answer
+    version = b"" if upstream is None else upstream.header(b"server") or b""
     judged = Judged(
         job.table,
         proof.verdict,
@@ -170,15 +174,15 @@ def judge(job: Job, proof: Proof, seconds: float = 0.0) -> Judged:
         proof.detail,
         read_shape(request),
         role=find_role(request, job.snapshot, time.time()),
-        status=job.exchange.answer.status,
-        upstream_version=(job.exchange.answer.header(b"server") or b"").decode("latin-1"),
+        status=(upstream or job.exchange.answer).status,
+        upstream_version=version.decode("latin-1"),
         mode=job.mode,
     )
     if proof.verdict != "mismatch" or proof.pair is None:
         return judged
-    upstream, engine = proof.pair.upstream, proof.pair.engine
-    signature = sign(job.table, request, upstream, proof.differences)
-    return replace(judged, signature=signature, request=request, upstream=upstream, engine=engine)
+    pair = proof.pair
+    signature = sign(job.table, request, pair.upstream, proof.differences)
+    return replace(judged, signature=signature, request=request, upstream=pair.upstream, engine=pair.engine)
 
 
 def render_request_line(request: Request) -> str:

@@ -89,3 +89,11 @@ def test_a_rule_that_comes_goes_or_expires_is_a_new_condition_of_its_table() -> 
     assert conditions.find("other", "14").epoch == before["other"]
     day = date(2027, 2, 1)
     assert conditions.find("storage", "14").epoch == before["storage"]
+
+
+def test_an_upstream_that_says_nothing_is_the_one_that_last_said_what_it_is() -> None:
+    conditions = ConditionsInForce(State(snapshot(uid="int8")), "1.0")
+    assert conditions.find("storage", "").upstream == ""
+    known = conditions.find("storage", "postgrest/14")
+    assert conditions.find("storage", "") == known
+    assert conditions.find("other", "").upstream == "postgrest/14"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -62,6 +63,15 @@ def test_the_upstream_is_asked_and_the_engine_is_not() -> None:
     assert (judged.verdict, judged.mode) == ("match", "canary")
     assert (judged.upstream_seconds, judged.engine_seconds) == (1.0, 0.25)
     assert SideAnswered("storage", "upstream", 1.0) in events
+
+
+def test_the_version_and_the_status_are_the_upstreams_whoever_served() -> None:
+    """Else every table that comes to the engine would lose its evidence, as by a new upstream."""
+    named = replace(ROWS, status=206, headers=(*ROWS.headers, (b"Server", b"postgrest/14")))
+    (judged,), _ = run(play(answering(named), ROWS))
+    assert (judged.upstream_version, judged.status) == ("postgrest/14", 206)
+    (judged,), _ = run(play(refuse, ROWS))
+    assert (judged.upstream_version, judged.status) == ("", 200)
 
 
 def test_a_difference_names_the_sides_as_they_are() -> None:
