@@ -15,7 +15,8 @@ console/   What operators read and do at a terminal.
 web/       What they read and do in a browser.
 
 ``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where
-objects are made and joined, and ``cli`` the only one that knows ``app``.
+objects are made and joined. ``serving`` runs it until it is told to end, alone or as one of several
+``workers``; only ``cli`` knows ``serving``.
 """
 
 __version__ = "0.1.0"

@@ -16,7 +16,7 @@ from tests.faults.client import TROUBLE, Client
 from tests.faults.relay import HUGE
 
 READERS = 3
-PATIENCE = 6.0
+PATIENCE = 12.0
 """Seconds after which a client gives up: longer than the proxy has for any answer."""
 
 PAUSE = 0.03

@@ -77,5 +77,5 @@ the last one, and that all is well again when it is mended. This page is made fr
 
 *right* is the right answer; *theirs* what a broken upstream said, to the byte; a number is an error in
 PostgREST's shape; *cut* a connection that breaks off, so that nobody takes it for an answer; *late* nothing
-within six seconds.
+within twelve seconds.
 """

@@ -69,7 +69,7 @@ async def _hang(port: int, table: str) -> None:
 async def _reset(port: int, table: str) -> None:
     """Gone in the middle of the answer, by a reset."""
     async with _connected(port) as (reader, writer):
-        writer.write(f"{_HEAD.format(table)}\r\n".encode())
+        writer.write(f"{_LARGE.format(table)}\r\n".encode())
         await reader.readexactly(100)
         _break_off(writer)
 

@@ -24,10 +24,10 @@ FILE = """\
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 ledger: "{ledger}"
-upstream: {{url: "http://127.0.0.1:{upstream}", connect_timeout: 300ms, timeout: 1500ms}}
+upstream: {{url: "http://127.0.0.1:{upstream}", connect_timeout: 500ms, timeout: 4s}}
 engine: {{db-uri: "{database}", db-schemas: chaos, db-anon-role: chaos_anon}}
-shadow: {{timeout: 700ms, breaker: 1000}}
-rehearsal: {{timeout: 700ms, lock_timeout: 100ms, statement_timeout: 500ms}}
+shadow: {{timeout: 2s, breaker: 1000}}
+rehearsal: {{timeout: 2s, lock_timeout: 100ms, statement_timeout: 1s}}
 guard: {{window: 10s, slow: 5s}}
 tables:
   in_upstream: {{reads: upstream}}
