@@ -147,11 +147,11 @@ def _see_upstream(how: How, mode: Mode) -> tuple[Seen, Seen]:
 RUDE: dict[How, tuple[str, ...]] = {
     "slow": (),
     "hung": (),
-    "reset": ("client_gone",),
+    "reset": ("clients that left",),
     "garbage": ("refused requests",),
     "huge": ("refused requests",),
     "flapping": (),
-    "gone and back": ("client_gone",),
+    "gone and back": ("clients that left",),
 }
 """What is counted of clients that are themselves broken."""
 

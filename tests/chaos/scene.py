@@ -112,6 +112,7 @@ def count(stage: Stage, mode: Mode) -> Counter[str]:
     """What the proxy has counted of the table in this mode, and of itself."""
     counts = Counter(stage.witness.happened)
     reload = stage.proxy.health.last_reload
+    counts["clients that left"] = stage.witness.served[table_of(mode), 499]
     counts["file refused"] = int(reload is not None and not reload.accepted)
     for row in stage.proxy.tally.report():
         if row.table != table_of(mode):
