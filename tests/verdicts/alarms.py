@@ -19,7 +19,7 @@ from tests.verdicts.reads import draw_read
 from tests.verdicts.stage import proxy_before, shop_database, upstream_on
 
 SHADOW = "{queue: 4000, concurrency: 16, timeout: 10s}"
-MOST_PENDING = 8
+MOST_PENDING = 16
 """Clients slow down while more reads than this are not compared yet: what waits meets more writes."""
 PACE = 0.1
 """Seconds between two looks at how far the mirror is."""
@@ -70,7 +70,7 @@ COMPARED = ("match", "equivalent", "indeterminate", "mismatch", "race", "inconcl
 
 
 async def read_beside_writers(
-    database: str, running: Program, rate: int, *, reads: int, seconds: float, clients: int = 8, seed: int = 1
+    database: str, running: Program, rate: int, *, reads: int, seconds: float, clients: int = 16, seed: int = 1
 ) -> Outcome:
     """Read until ``reads`` are answered or ``seconds`` are over, whichever is first."""
     before = await _read_tally(running)
