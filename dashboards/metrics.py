@@ -8,6 +8,7 @@ DEBUGGING = frozenset(
     {
         "process_start_time_seconds",
         "process_virtual_memory_bytes",
+        "understudy_replica_lag_seconds",
     }
 )
 """Exported for who looks for a fault, and on no dashboard."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -19,6 +20,7 @@ from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
 from proxy.database.answer import answer
 from proxy.database.connection import Database
+from proxy.database.replica import Replica
 from proxy.databases import AnswerRequest, asking, find_room, listening, loading, reaching
 from proxy.events import (
     ConfigReloaded,
@@ -190,6 +192,7 @@ class Proxy:
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
+        self._join_replica(serving)
         rehearsing = self._database(
             config.rehearsal.concurrency,
             "understudy rehearsal",
@@ -298,6 +301,18 @@ class Proxy:
         )
         self._spawn("shrinking", self._shrinker.keep())
         return opinion
+
+    def _join_replica(self, serving: Database) -> None:
+        """Let reads for clients go to the replica, if there is one."""
+        options = self._config.engine
+        if options.db_replica_uri is None:
+            self.metrics.watch_replica(lambda: math.inf)
+            return
+        replica = Replica(options, self.emit, connections=options.db_pool, application_name="understudy")
+        self._stack.push_async_callback(replica.close)
+        self._spawn("replica", replica.keep())
+        self.metrics.watch_replica(lambda: replica.lag)
+        serving.replica = replica
 
     async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
         ledger = AskedLedger(self.ledger)

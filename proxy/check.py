@@ -16,7 +16,9 @@ from proxy.config.names import check_names
 from proxy.config.reader import ConfigFile
 from proxy.database.connection import Database
 from proxy.database.reach import load_reach
+from proxy.database.replica import Replica
 from proxy.errors import ApiError, EngineDown, UnderstudyError
+from proxy.events import Event, ReplicaChanged
 from proxy.ledger.database import LedgerDatabase, LedgerMissing
 from proxy.ledger.holds import list_holds
 from proxy.ledger.read import count_open, list_epochs, list_evidence, list_traffic, sum_evidence
@@ -52,6 +54,7 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
     if found is None:
         return 1
     names, deadlock_timeout = found
+    followed = await _check_replica(config, console)
     problems = check_names(file, names.relations, names.functions.keys(), names.columns)
     for problem in problems:
         console.print(f"[red]{problem}[/red]", markup=True)
@@ -78,7 +81,7 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
             f"deadlock_timeout ({deadlock_timeout:g} s): "
             "a real write may be the victim of a deadlock with a rehearsal[/red]"
         )
-    return 0 if reached and kept and traced and not refused and not late else 1
+    return 0 if reached and followed and kept and traced and not refused and not late else 1
 
 
 def _check_ledger(config: Config, console: Console) -> tuple[bool, Set[str]]:
@@ -149,6 +152,22 @@ async def _check_upstream(config: Config, console: Console) -> bool:
     reached = await can_connect(config.upstream.url, config.upstream.connect_timeout)
     console.print(f"upstream: {'reached' if reached else 'NOT reached'}")
     return reached
+
+
+async def _check_replica(config: Config, console: Console) -> bool:
+    """Whether reads would go to the replica, if there is one."""
+    if config.engine.db_replica_uri is None:
+        return True
+    told: list[Event] = []
+    replica = Replica(config.engine, told.append, connections=1, application_name="understudy check")
+    try:
+        await replica.measure()
+    finally:
+        await replica.close()
+    (event,) = told
+    assert isinstance(event, ReplicaChanged)
+    console.print(f"replica: {'reached, and fresh enough' if event.fresh else f'NOT used: {event.problem}'}")
+    return event.fresh
 
 
 async def _look_into_database(config: Config, console: Console) -> tuple[Names, float] | None:

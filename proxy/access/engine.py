@@ -16,9 +16,11 @@ from proxy.config import EngineConfig
 from proxy.config.in_database import DATABASE_SETTINGS
 from proxy.database.alone import answer_alone, answer_trouble
 from proxy.database.connection import Database
+from proxy.database.replica import Replica
 from proxy.database.settings import read_login, read_settings
 from proxy.database.snapshot import EngineSnapshot
 from proxy.errors import ApiError, EngineDown
+from proxy.events import Event
 from proxy.messages import Answer, Request
 
 NAME = "understudy access"
@@ -42,7 +44,13 @@ class Engine:
         self._read_options = read_options
         self._options = read_options({})
         self._clock = clock
-        self._database = Database(self._options, connections=self._options.db_pool, application_name=NAME)
+        pool = self._options.db_pool
+        self._database = Database(self._options, connections=pool, application_name=NAME)
+        self._replica: Replica | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        if self._options.db_replica_uri is not None:
+            self._replica = Replica(self._options, _tell_nobody, connections=pool, application_name=NAME)
+            self._database.replica = self._replica
         self._snapshot: EngineSnapshot | None = None
         self._loaded_at = 0.0
         self._turn = asyncio.Lock()
@@ -63,6 +71,11 @@ class Engine:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._replica is not None:
+            await self._replica.close()
         await self._database.close()
 
     async def _ask(self, request: Request) -> Answer:
@@ -76,6 +89,8 @@ class Engine:
     async def _load(self, known: EngineSnapshot | None) -> EngineSnapshot:
         """A newer schema cache than ``known``; who comes while one is being loaded waits for that."""
         async with self._turn:
+            if self._replica is not None and self._keeping is None:
+                self._keeping = asyncio.create_task(self._replica.keep())
             if self._snapshot is None or self._snapshot is known:
                 options = await self._find_options()
                 schema = await self._database.load_schema(options)
@@ -93,6 +108,10 @@ class Engine:
         if options.db_anon_role is not None:
             return options
         return replace(options, db_anon_role=await self._database.run(read_login))
+
+
+def _tell_nobody(event: Event) -> None:
+    """A library has no log of its own."""
 
 
 def _is_unknown(answer: Answer) -> bool:

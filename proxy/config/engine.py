@@ -20,7 +20,7 @@ ReadFile: TypeAlias = Callable[[str], bytes]
 """Gives the content of the file at a path; raises ``OSError``. Reading is left to the caller."""
 
 _SHORTEST_SECRET = 32
-_FILE_OPTIONS = ("db-uri", "jwt-secret")
+_FILE_OPTIONS = ("db-uri", "db-replica-uri", "jwt-secret")
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,24 @@ COMPAT = Key(
     "Not PostgREST's own: the release whose dialect the engine speaks, where releases differ.",
 )
 
+REPLICA = (
+    Key(
+        "db-replica-uri",
+        _text("a postgresql:// URI, or @file for a file that holds it", secret=True),
+        "Not PostgREST's own: a standby of the database. The engine's reads for clients go there while it is "
+        "known to have everything that was committed `db-replica-max-lag` ago, and to `db-uri` otherwise, or "
+        "where anything goes wrong there. Writes, calls of volatile functions, and what is mirrored, "
+        "verified or rehearsed never do.",
+        restart=True,
+    ),
+    Key(
+        "db-replica-max-lag",
+        _seconds(1),
+        "Not PostgREST's own: how far the replica may be behind.",
+        restart=True,
+    ),
+)
+
 OPTIONS: tuple[Key, ...] = (
     Key(
         "db-uri",
@@ -121,6 +139,7 @@ OPTIONS: tuple[Key, ...] = (
         "The database, as the authenticator role. `@file` is read from that file.",
         restart=True,
     ),
+    *REPLICA,
     Key(
         "db-schemas",
         NAMES,

@@ -48,6 +48,8 @@ class EngineConfig:
     """
 
     db_uri: str = "postgresql://"
+    db_replica_uri: str | None = None
+    db_replica_max_lag: float = 5.0
     db_schemas: tuple[str, ...] = ("public",)
     db_anon_role: str | None = None
     db_extra_search_path: tuple[str, ...] = ("public",)

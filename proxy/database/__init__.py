@@ -7,6 +7,7 @@ pool             connections kept to be used again, and when one is not
 pipeline, wire   several statements in one round trip, on a connection of asyncpg
 plans            plans that have been made, kept
 conninfo         connection strings as libpq reads them
+replica          a standby that answers reads while it is known to be fresh
 server           whether the server is one the engine can run on
 settings         the server's version, options kept in the database, settings of roles
 notifications    what is told on a NOTIFY channel

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from proxy.database.connection import Database, Transaction
+from proxy.database.connection import AnswersReads, Database, Transaction
 from proxy.database.snapshot import EngineSnapshot
 from proxy.database.timing import Timing
 from proxy.engine.auth.claims import Identity, identify
@@ -33,7 +33,7 @@ from proxy.engine.response import (
 )
 from proxy.engine.sql.build import build_statement
 from proxy.engine.sql.session import Rehearsal, Session, make_session
-from proxy.errors import ApiError, render_error
+from proxy.errors import ApiError, EngineDown, render_error
 from proxy.messages import Answer, Request
 
 _LONG_TARGET = 2048
@@ -43,6 +43,7 @@ _MOST_PINNED = 10_000
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
 """How often a transaction that met another is tried again; PostgREST never stops (reference 0.6)."""
+_CANCELED = "57014"
 _TOO_DEEP = ApiError(400, "PGRST100", "The request is nested too deeply")
 
 _Result = TypeVar("_Result")
@@ -147,12 +148,15 @@ async def _carry_out(
     timing: Timing,
 ) -> Answer:
     plan = prepared.plan
-    result = await _try(
-        session,
-        database,
-        dialect,
-        lambda transaction: _run(prepared, session, transaction, database, dialect),
-    )
+
+    async def work(transaction: Transaction) -> Rows | list[str]:
+        return await _run(prepared, session, transaction, database, dialect)
+
+    result = None
+    if database.replica is not None and database.replica.may_read(plan, session):
+        result = await _try_replica(session, database.replica, work)
+    if result is None:
+        result = await _try(session, database, dialect, work)
     timing.lap("transaction")
     if isinstance(result, Rows):
         return make_response(plan, result, request, dialect)
@@ -178,6 +182,26 @@ async def _describe(
     )
     timing.lap("transaction")
     return await asyncio.to_thread(make_root_response, wanted, schema, options, inspection)
+
+
+async def _try_replica(
+    session: Session, replica: AnswersReads, work: Callable[[Transaction], Awaitable[_Result]]
+) -> _Result | None:
+    """What ``work`` makes of a transaction on the replica; None where the primary has to say.
+
+    It may have no table yet that the schema cache has, give way to what it replays, or be gone. Only what
+    took too long there is not tried again.
+    """
+    try:
+        async with replica.database.begin(session) as transaction:
+            return await work(transaction)
+    except EngineDown:
+        replica.distrust()
+        return None
+    except ApiError as error:
+        if error.code == _CANCELED:
+            raise
+        return None
 
 
 async def _try(

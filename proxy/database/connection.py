@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 
@@ -25,6 +25,7 @@ from proxy.database.statements import note_statement
 from proxy.database.wire import LARGEST, encode_values
 from proxy.engine.dialect import find_dialect
 from proxy.engine.openapi.inspection import Inspection
+from proxy.engine.plan.whole import Plan
 from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
@@ -184,11 +185,26 @@ def _set_all(count: int) -> str:
     return f"SELECT {', '.join(calls)}"
 
 
+class AnswersReads(Protocol):
+    """A standby that may answer some reads; see ``proxy.database.replica``."""
+
+    @property
+    def database(self) -> "Database":
+        """The way to it."""
+
+    def may_read(self, plan: Plan, session: Session) -> bool:
+        """Whether it may be asked for this, now."""
+
+    def distrust(self) -> None:
+        """It could not be reached: nothing is known of it."""
+
+
 class Database:
     """The engine's way to PostgreSQL. Connections are made when they are first needed.
 
     ``read_only`` has the database itself refuse every write, whatever a session asks for, and everything be
-    undone at the end. ``largest`` gives the bytes beyond which an answer is not taken.
+    undone at the end. ``largest`` gives the bytes beyond which an answer is not taken. ``replica`` is where
+    reads are tried first, if it is set.
     """
 
     def __init__(
@@ -200,6 +216,7 @@ class Database:
         read_only: bool = False,
         largest: Callable[[], int] = lambda: LARGEST,
     ) -> None:
+        self.replica: AnswersReads | None = None
         self._options = options
         self._name = application_name
         self._read_only = read_only
@@ -233,6 +250,8 @@ class Database:
         self.plans.clear()
         self.pinned.clear()
         await self.pool.flush()
+        if self.replica is not None:
+            await self.replica.database.flush()
 
     async def read_snapshot(self) -> str:
         """Which transactions have ended: the same text means that none has, in between.

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -48,9 +49,10 @@ _WATCH = 'cat >/dev/null; kill -s QUIT "$1"; if [ -n "$2" ]; then sleep 1; rm -r
 class EmbeddedPostgres:
     """One server with its own data directory. Use with ``with``, or call ``start`` and ``stop``."""
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
         """``directory`` keeps the data between runs; without it a temporary one lives until ``stop``.
 
+        ``settings`` are settings of the server, in place of those it would have.
         Raises EmbeddedError when the wheel is not installed.
         """
         wheel = find_wheel()
@@ -60,6 +62,7 @@ class EmbeddedPostgres:
             )
         self._wheel = self._installation = wheel
         self._given = directory
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._base: Path | None = None
         self._account = _unprivileged_account()
         self._port: int | None = None
@@ -103,6 +106,23 @@ class EmbeddedPostgres:
     async def create_database(self, name: str) -> str:
         """Create a database and return its connection string. See ``create_database``."""
         return await create_database(self.url, name)
+
+    def make_standby(self, directory: Path) -> "EmbeddedPostgres":
+        """A server, not yet started, with a copy of this one's data in ``directory``, that will follow it.
+
+        This one has to run, with ``wal_level`` ``replica`` and senders for it. Raises EmbeddedError.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        if self._account is not None:
+            os.chown(directory, self._account.pw_uid, self._account.pw_gid)
+        command = [
+            *(self._binary("pg_basebackup"), "--dbname", self.url, "--pgdata", str(directory / "data")),
+            *("--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync"),
+        ]
+        done = subprocess.run(command, capture_output=True, check=False, **self._as_account())
+        if done.returncode != 0:
+            raise EmbeddedError(f"pg_basebackup failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return EmbeddedPostgres(directory, self._settings)
 
     def start(self) -> None:
         """Start the server, or start it again after ``kill``, and wait until it takes connections.
@@ -212,7 +232,7 @@ class EmbeddedPostgres:
     def _try_to_launch(self, port: int, deadline: float) -> bool:
         data = self._directory / "data"
         command = [self._binary("postgres"), "-D", str(data), "-p", str(port), "-k", str(self._directory)]
-        for name, value in _SETTINGS.items():
+        for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         with self._log.open("wb") as log:
             process = subprocess.Popen(

@@ -23,6 +23,7 @@ from proxy.events.database import (
     ListenerStarted,
     LoadDelayed,
     ReloadNotified,
+    ReplicaChanged,
     SchemaLoaded,
     SettingsUnread,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "RehearsalVerdict",
     "Rehearsed",
     "ReloadNotified",
+    "ReplicaChanged",
     "RuleExpired",
     "RuleHit",
     "SchemaLoaded",
@@ -137,6 +139,7 @@ Event: TypeAlias = (
     | ListenerStarted
     | ListenerFailed
     | ReloadNotified
+    | ReplicaChanged
     | LedgerFlushed
     | LedgerShed
     | MismatchOpened

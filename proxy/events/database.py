@@ -37,6 +37,14 @@ class SettingsUnread:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaChanged:
+    """Reads go to the replica from now on; or to the primary alone, for this ``problem``."""
+
+    fresh: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerStarted:
     """Notifications on ``channel`` are listened for."""
 

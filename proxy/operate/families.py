@@ -229,6 +229,10 @@ class Families:
         self.pool_connections = gauge(
             "pool_connections", "Connections of the engine's pool, by state.", "state"
         )
+        self.replica_lag = gauge(
+            "replica_lag_seconds",
+            "How far the replica may be behind; +Inf if that is not known, or none is set.",
+        )
         self.ledger_up = gauge("ledger_up", "1 if the last flush reached the ledger, 0 if not.")
         self.ledger_entries = gauge("ledger_pending_entries", "Counts that wait to be written to the ledger.")
         self.ledger_bytes = gauge(

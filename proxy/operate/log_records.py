@@ -27,6 +27,7 @@ from proxy.events import (
     Rearmed,
     RehearsalRefused,
     Rehearsed,
+    ReplicaChanged,
     RuleExpired,
     SchemaLoaded,
     SelfTested,
@@ -108,6 +109,10 @@ def describe_event(event: Event) -> Record | None:
         case Rearmed():
             fields = {"table": event.table, "who": scrub(event.who), "why": scrub(event.why)}
             return Record(logging.WARNING, "rearmed", fields)
+        case ReplicaChanged(fresh=True):
+            return Record(logging.INFO, "replica_used", {})
+        case ReplicaChanged():
+            return Record(logging.WARNING, "replica_unused", {"problem": event.problem})
         case CircuitChanged():
             return Record(logging.ERROR if event.open else logging.INFO, "circuit", {"open": event.open})
         case ConfigReloaded(accepted=True):

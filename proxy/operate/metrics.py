@@ -174,6 +174,10 @@ class Metrics:
         for state in POOL_STATES:
             self._families.pool_connections.labels(state).set_function(read(state))
 
+    def watch_replica(self, measure: Callable[[], float]) -> None:
+        """Read the replica's lag from ``measure`` whenever it is asked for."""
+        self._families.replica_lag.set_function(measure)
+
     def watch_ledger(self, ledger: Pending) -> None:
         """Read the ledger's gauges from ``ledger`` whenever they are asked for, from any thread."""
         self._families.ledger_up.set_function(lambda: ledger.up)

@@ -20,6 +20,7 @@ from proxy.events import (
     LoadDelayed,
     OutcomeLost,
     ReloadNotified,
+    ReplicaChanged,
     SchemaLoaded,
     SettingsUnread,
 )
@@ -141,6 +142,10 @@ class PostgrestLog:
                     f'Failed listening for database notifications on the "{event.channel}" channel. '
                     f"{event.problem}"
                 )
+            case ReplicaChanged(fresh=True):
+                return "Reads go to the replica"
+            case ReplicaChanged():
+                return f"Reads do not go to the replica: {event.problem}"
             case ReloadNotified():
                 what = "schema cache" if event.wanted == "schema" else "config"
                 return f'Received a {what} reload message on the "{event.channel}" channel'

@@ -82,6 +82,7 @@ FAMILIES = {
     "config_last_reload_timestamp_seconds",
     "schema_cache_loads",
     "pool_connections",
+    "replica_lag_seconds",
     "event_loop_lag_seconds",
     "ledger_up",
     "ledger_pending_entries",

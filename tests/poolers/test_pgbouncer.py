@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from proxy.config import EngineConfig
+from proxy.config import EngineConfig, ShadowConfig
 from proxy.database.connection import Database
 from proxy.database.notifications import subscribe
 from proxy.engine.sql.session import Session
@@ -129,12 +129,17 @@ async def test_a_proxy_mirrors_through_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with standing_in() as upstream:
-        config = make_config(upstream.url, "", engine=replace(options, db_channel_enabled=False))
+        config = make_config(
+            upstream.url,
+            "",
+            engine=replace(options, db_channel_enabled=False),
+            shadow=ShadowConfig(timeout=120, breaker=1000),
+        )
         async with playing(config) as running:
             crowd = Crowd(running.port, recorded_reads(60, successful=True))
             async with crowd.reading(4):
                 await crowd.more(120)
-            await until(lambda: is_settled(running))
+            await until(lambda: is_settled(running), 120)
             counts = count_all(running)
     assert crowd.wrong == []
     assert counts["match"] >= 60
