@@ -70,7 +70,14 @@ COMPARED = ("match", "equivalent", "indeterminate", "mismatch", "race", "inconcl
 
 
 async def read_beside_writers(
-    database: str, running: Program, rate: int, *, reads: int, seconds: float, clients: int = 16, seed: int = 1
+    database: str,
+    running: Program,
+    rate: int,
+    *,
+    reads: int,
+    seconds: float,
+    clients: int = 16,
+    seed: int = 1,
 ) -> Outcome:
     """Read until ``reads`` are answered or ``seconds`` are over, whichever is first."""
     before = await _read_tally(running)
