@@ -1,10 +1,11 @@
 # Every target sets up by itself what it needs: a virtual environment in .venv with the dependencies of
-# pyproject.toml, at the versions of tests/constraints.txt. PYTHON names the interpreter to begin with.
+# pyproject.toml, of which requirements/ has the versions and hashes. PYTHON names the interpreter to begin with.
 
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
+LOCKED := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -41,7 +42,7 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench bench-full chaos isolation soak fuzz verdicts readiness cutover dashboards pgbouncer
-.PHONY: manifests format docs clean
+.PHONY: manifests format docs lock audit sbom clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,13 +98,13 @@ pgbouncer: ## Install PgBouncer, without which the tests behind it are skipped
 .PHONY: chromium screenshots
 chromium: $(READY) ## Install Chromium, without which the tests of the console in a browser are skipped
 	@$(CHROMIUM)
-	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[browser]'
+	@$(LOCKED) --requirement requirements/browser.txt
 
 screenshots: chromium ## Every page of the console as a picture, light and dark (ARGS="--out DIR")
 	@$(BIN)/python -m tests.web $(ARGS)
 
 manifests: $(READY) ## Validate chart, compose file and Dockerfile
-	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[deploy]'
+	@$(LOCKED) --requirement requirements/deploy.txt
 	@$(BIN)/python -m pytest -q tests/deploy
 
 format: $(READY) ## Format the code and mend what the linter can
@@ -116,13 +117,34 @@ docs: $(READY) ## Write what is made from the code: reference pages, JSON Schema
 	@$(BIN)/python -m dashboards.generate
 	@$(BIN)/python -m tests.chaos --document docs/chaos.md
 
+lock: $(READY) ## Write requirements/ anew, from pyproject.toml and the versions of tests/constraints.txt
+	@$(LOCKED) --requirement requirements/tools.txt
+	@for set in runtime dev:dev deploy:deploy browser:browser tools:supply; do \
+	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --constraint tests/constraints.txt --custom-compile-command 'make lock' \
+	    $$([ $$set = runtime ] || echo --extra $${set#*:}) --output-file requirements/$${set%:*}.txt || exit 1; \
+	done
+	@$(BIN)/python -m tests.supply.licences docs/licences.md
+
+audit: $(READY) ## Ask the advisory database about everything the runtime is made of
+	@$(LOCKED) --requirement requirements/tools.txt
+	@$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements/runtime.txt
+
+sbom: $(READY) ## Write build/sbom.cdx.json, the bill of materials (CycloneDX) of the runtime
+	@$(LOCKED) --requirement requirements/tools.txt
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible \
+	  --of JSON --output-file build/sbom.cdx.json
+	@echo "build/sbom.cdx.json"
+
 clean: ## Remove caches and build output; the virtual environment stays
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find dashboards deploy proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml tests/constraints.txt | $(BIN)/python
+$(READY): pyproject.toml requirements/dev.txt | $(BIN)/python
 	@echo "Installing the dependencies ..."
-	@$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[dev]'
+	@$(LOCKED) --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(BIN)/python:

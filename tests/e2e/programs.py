@@ -48,9 +48,11 @@ class Program:
 
 
 @contextmanager
-def serving(file: Path, directory: Path, settings: Mapping[str, str]) -> Iterator[Program]:
+def serving(
+    file: Path, directory: Path, settings: Mapping[str, str], command: Sequence[str] = PROXY
+) -> Iterator[Program]:
     """``understudy serve``, with its schema cache loaded. ``file`` should let the system choose the ports."""
-    with _started([*PROXY, "serve", "--config", str(file)], directory, settings) as (process, log):
+    with _started([*command, "serve", "--config", str(file)], directory, settings) as (process, log):
         found = _wait_for_text(process, log, r'port (\d+), admin ports? (\d+)[, \d"}]*\n')
         running = Program(process, log, int(found[1]), int(found[2]))
         _wait_until(lambda: _is_loaded(running), process, log)
