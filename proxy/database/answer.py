@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from proxy.database.connection import AnswersReads, Database, Transaction
 from proxy.database.snapshot import EngineSnapshot
@@ -38,7 +38,8 @@ from proxy.messages import Answer, Request
 
 _LONG_TARGET = 2048
 _LONG_BODY = 64 * 1024
-"""Bytes of a request that are read off the event loop: others' requests shall not wait for them."""
+_LONG_STATEMENT = 16 * 1024
+"""Longer ones are worked on off the event loop: others' requests shall not wait for them."""
 _MOST_PINNED = 10_000
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
@@ -47,6 +48,7 @@ _CANCELED = "57014"
 _TOO_DEEP = ApiError(400, "PGRST100", "The request is nested too deeply")
 
 _Result = TypeVar("_Result")
+_Given = ParamSpec("_Given")
 
 
 async def answer(
@@ -103,19 +105,25 @@ async def _ask(
 
         session = make() if rehearsal else database.plans.recall_session(plan, request.headers, make)
         return await _carry_out(prepared, session, request, database, dialect, timing)
-    if len(request.target) > _LONG_TARGET or len(request.body) > _LONG_BODY:
-        wanted = await asyncio.to_thread(parse_request, request, options)
-    else:
-        wanted = parse_request(request, options)
+    long = len(request.target) > _LONG_TARGET or len(request.body) > _LONG_BODY
+    wanted = await _work(long, parse_request, request, options)
     timing.lap("parse")
     if wanted.action == "info":
         return make_info(find_target(wanted, schema, options))
     if wanted.resource == "root":
         return await _describe(request, wanted, identity, snapshot, database, dialect, timing)
-    plan = make_plan(wanted, schema, options)
+    plan = await _work(long, make_plan, wanted, schema, options)
+    prepared = await _work(long, make_prepared, plan)
     timing.lap("plan")
     session = _make_session(plan, request, identity, snapshot, rehearsal)
-    return await _carry_out(make_prepared(plan), session, request, database, dialect, timing)
+    return await _carry_out(prepared, session, request, database, dialect, timing)
+
+
+async def _work(
+    long: bool, work: Callable[_Given, _Result], *given: _Given.args, **more: _Given.kwargs
+) -> _Result:
+    """What ``work`` makes of what it is given, off the event loop if that takes ``long``."""
+    return await asyncio.to_thread(work, *given, **more) if long else work(*given, **more)
 
 
 def _make_session(
@@ -241,7 +249,9 @@ async def _pin(query: Query, session: Session, transaction: Transaction, databas
     key = (query.probe, session.search_path)
     sql = database.pinned.get(key)
     if sql is None:
-        sql = build_statement(query.shape, await transaction.describe(query.probe)).sql
+        pins = await transaction.describe(query.probe)
+        long = len(query.probe) > _LONG_STATEMENT
+        sql = (await _work(long, build_statement, query.shape, pins)).sql
         if len(database.pinned) >= _MOST_PINNED:
             database.pinned.clear()
         database.pinned[key] = sql
