@@ -45,13 +45,17 @@ async def _photograph(out: Path, rounds: int, *, hostile: bool) -> list[str]:
                         file = out / f"{title}-{size}-{scheme}.png"
                         await page.screenshot(path=file, full_page=True)
                         print(file)
+                    # What comes of a promotion that is refused.
+                    await page.goto(scene.admin_url + paths["table"])
+                    await page.get_by_role("button", name="Promote").click()
+                    await page.screenshot(path=out / f"outcome-{size}-{scheme}.png", full_page=True)
                     await context.close()
     return complaints
 
 
 def _note(text: str, complaints: list[str]) -> None:
-    """That the missing page is missing is no complaint."""
-    if "404" not in text:
+    """That the missing page is missing, and what is refused is refused, is no complaint."""
+    if "404" not in text and "409" not in text:
         complaints.append(text)
 
 

@@ -116,7 +116,7 @@ async def played(
             running.proxy.history._clock = lambda: monotonic() * speed
             # Nothing here is about how fast a machine is that others may be using.
             text = running.file.read_text(encoding="utf-8")
-            running.file.write_text(text.replace("timeout: 700ms", "timeout: 30s"), encoding="utf-8")
+            running.file.write_text(text.replace("timeout: 5s", "timeout: 30s"), encoding="utf-8")
             story = _Story(running, client)
             await _play(story, rounds, WRONG if hostile else WRONG[:2])
             yield Played(running, f"http://127.0.0.1:{running.proxy.admin_port}", story.read)
