@@ -3,17 +3,17 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy import Connection
 
 from proxy.config import Config
 from proxy.config.names import check_names
 from proxy.config.reader import ConfigFile
+from proxy.console.output import MODES, print_rows
 from proxy.database.connection import Database
 from proxy.database.reach import load_reach
 from proxy.database.replica import Replica
@@ -27,7 +27,7 @@ from proxy.operate.health import can_connect
 from proxy.operate.tracing import MISSING, can_trace
 from proxy.server.schema_cache import make_names
 from proxy.shadow.guard import Hold
-from proxy.shadow.policy import Names, TableModes, list_modes
+from proxy.shadow.policy import Names, list_modes
 
 LOSSES = (
     "verification: nothing is mirrored, verified or rehearsed, and no mismatch can be found any more",
@@ -65,7 +65,13 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
     if not traced:
         console.print(f"[red]spans: {escape(MISSING)}[/red]")
     modes = list_modes(config, names, holds)
-    console.print(_tabulate(modes))
+    rows = [
+        [table.table, table.reads, table.writes + (" (rehearse is refused)" if table.hazards else "")]
+        for table in modes
+    ]
+    styles = {"reads": MODES, "writes": MODES}
+    heads = ("table", "reads", "writes")
+    print_rows(console, heads, rows, title="what each table would do", left=len(heads), styles=styles)
     refused = [table for table in modes if table.hazards]
     for table in refused:
         console.print(
@@ -191,14 +197,3 @@ async def _look_into_database(config: Config, console: Console) -> tuple[Names, 
 async def _read_deadlock_timeout(connection: Any) -> float:
     async with connection.transaction(readonly=True):
         return float(await connection.fetchval(_DEADLOCK_TIMEOUT))
-
-
-def _tabulate(modes: Sequence[TableModes]) -> Table:
-    table = Table("table", "reads", "writes", title="what each table would do")
-    for row in modes:
-        table.add_row(
-            row.table,
-            f"{row.reads} (held)" if row.held else row.reads,
-            f"{row.writes} (rehearse is refused)" if row.hazards else row.writes,
-        )
-    return table

@@ -50,7 +50,7 @@ ROOMS = {
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},
-    "check": SERVES_EVERYONE | {"database", "ledger", "operate", "server", "shadow"},
+    "check": SERVES_EVERYONE | {"console", "database", "ledger", "operate", "server", "shadow"},
     "replaying": SERVES_EVERYONE | {"database", "tape"},
     "demo": SERVES_EVERYONE | {"embedded", "tape"},
     "workers": SERVES_EVERYONE | {"server"},

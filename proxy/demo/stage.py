@@ -29,6 +29,9 @@ from proxy.embedded.wheel import EmbeddedError
 from proxy.errors import UnderstudyError
 from proxy.tape.collection import Variants
 
+PATIENCE = 1200
+"""Tenths of a second in which a part has to be there; a machine may be busy."""
+
 
 class DemoError(UnderstudyError):
     """Something that the demonstration stands on is not there."""
@@ -85,7 +88,7 @@ upstream:
 engine:                            # PostgREST's own settings
 {"".join(options)}defaults: {{reads: shadow, writes: upstream, sample: 100}}
 # All parts share one machine here, and the upstream is often as slow as the rest: compare nevertheless.
-shadow: {{breaker: 1000, timeout: 20s}}
+shadow: {{breaker: 1000, timeout: 1m}}
 """
 
 
@@ -168,7 +171,7 @@ def _free_port() -> int:
 
 
 async def _wait_listening(name: str, port: int, directory: Path) -> None:
-    for _ in range(300):
+    for _ in range(PATIENCE):
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
@@ -179,7 +182,7 @@ async def _wait_listening(name: str, port: int, directory: Path) -> None:
 
 async def _wait_ready(stage: Stage, directory: Path) -> None:
     async with aiohttp.ClientSession() as session:
-        for _ in range(300):
+        for _ in range(PATIENCE):
             with contextlib.suppress(aiohttp.ClientError):
                 if (await read_status(stage.admin_url, session))["schema_loaded"]:
                     return

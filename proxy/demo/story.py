@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from yarl import URL
 
-from proxy.demo.stage import DemoError, Stage, read_status, set_stage
+from proxy.demo.stage import PATIENCE, DemoError, Stage, read_status, set_stage
 from proxy.errors import UnderstudyError
 from proxy.tape.collection import Variants, load, read_variants, select
 from proxy.tape.format import RecordedExchange, RecordedRequest
@@ -49,13 +49,14 @@ def run(options: argparse.Namespace) -> int:
 
 async def _play(options: argparse.Namespace, console: Console) -> int:
     variants = read_variants(options.tapes / "variants.json")
-    reads = choose_reads(options.tapes / "tapes" / "postgrest-14.17", options.reads)
+    recorded = list_reads(options.tapes / "tapes" / "postgrest-14.17")
+    reads = recorded[:: max(1, len(recorded) // options.reads)][: options.reads]
     async with contextlib.AsyncExitStack() as stack:
         stage = await stack.enter_async_context(set_stage(options.tapes, variants, console))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await _send_all(stage, reads, variants, session, console)
         fine = _show_verdicts(await _wait_settled(stage, session), console)
-        target = choose_switched(reads)
+        target = choose_switched(recorded)
         fine = await _switch(stage, target, session, console) and fine
         if options.keep:
             await _keep(stage, console)
@@ -63,13 +64,11 @@ async def _play(options: argparse.Namespace, console: Console) -> int:
     return 0 if fine else 1
 
 
-def choose_reads(tape: Path, most: int) -> list[RecordedExchange]:
-    """Recorded reads that an ordinary client can send, spread over the whole tape."""
+def list_reads(tape: Path) -> list[RecordedExchange]:
+    """The recorded reads that an ordinary client can send."""
     exchanges = select(load(tape), variant="default", skip_accidents=True)
     # What the recording exempts from comparison, execution plans for one, is each server's own.
-    sendable = [exchange for exchange in exchanges if _is_sendable(exchange.request) and not exchange.ignore]
-    step = max(1, len(sendable) // most)
-    return sendable[::step][:most]
+    return [exchange for exchange in exchanges if _is_sendable(exchange.request) and not exchange.ignore]
 
 
 def choose_switched(reads: Sequence[RecordedExchange]) -> str:
@@ -127,12 +126,12 @@ async def _send(
 
 async def _wait_settled(stage: Stage, session: aiohttp.ClientSession) -> dict[str, Any]:
     """The status, once nothing is queued or in work any more."""
-    for _ in range(300):
+    for _ in range(PATIENCE):
         status = await read_status(stage.admin_url, session)
         if not any(table["pending"] for table in status["tally"]):
             return status
         await asyncio.sleep(0.1)
-    raise DemoError("reads are still in work after half a minute")
+    raise DemoError("reads are still in work after two minutes")
 
 
 def _show_verdicts(status: Mapping[str, Any], console: Console) -> bool:
@@ -218,12 +217,12 @@ async def _engine_served(stage: Stage, session: aiohttp.ClientSession) -> int:
 
 
 async def _wait_mode(stage: Stage, session: aiohttp.ClientSession, mode: str) -> None:
-    for _ in range(100):
+    for _ in range(PATIENCE):
         modes = (await read_status(stage.admin_url, session))["modes"]
         if any(row["table"] == _TABLE and row["reads"] == mode for row in modes):
             return
         await asyncio.sleep(0.05)
-    raise DemoError(f"{_TABLE} did not become {mode} within five seconds")
+    raise DemoError(f"{_TABLE} did not become {mode} in a minute")
 
 
 async def _keep(stage: Stage, console: Console) -> None:

@@ -153,8 +153,8 @@ class TestCheck:
         shown = capsys.readouterr()
         assert shown.err == ""
         assert "upstream: reached" in shown.out
-        assert re.search(r"storage +│ engine +│ upstream", shown.out)
-        assert re.search(r"location +│ shadow +│ upstream", shown.out)
+        assert re.search(r"storage\tengine\tupstream", shown.out)
+        assert re.search(r"location\tshadow\tupstream", shown.out)
 
     def test_ends_with_1_when_the_upstream_cannot_be_reached(
         self, capsys: pytest.CaptureFixture[str], engine_environment: None, file: Path
@@ -184,7 +184,7 @@ class TestCheck:
             assert f"\n  {lost}" in shown
         assert "\n  storage: 4 reads fell back on the upstream" in shown
         assert "\n  lone" not in shown
-        assert re.search(r"storage +│ engine +│ engine", shown)
+        assert re.search(r"storage\tengine\tengine", shown)
 
     def test_ends_with_1_when_the_database_cannot_be_reached(
         self, capsys: pytest.CaptureFixture[str], file: Path, upstream_url: str
