@@ -5,6 +5,7 @@ driver the engine has anyway, on an event loop of that thread's own; SQLite by t
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import sqlite3
@@ -133,8 +134,11 @@ class _Sqlite:
         self._path = path
         self._file: tuple[int, int] | None = None
         if path:
-            # Rows of the database are in it: they are the operator's alone.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # Rows of the database are in it: they are the operator's alone. Only a new file is opened here:
+            # closing one that is there would give up the locks that other connections of this process have
+            # on it, and the next program to leave would take away the log that they go on writing to.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._file = _identify(path)
         arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
         self._engine = create_engine(

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -231,3 +233,22 @@ def replace_file(file: Path, way: str) -> None:
         file.write_bytes(b"garbage" * 1000)
     elif way == "restored":
         file.write_bytes(kept)
+
+
+def test_a_program_that_reads_the_file_takes_nothing_from_a_running_proxy(tmp_path: Path) -> None:
+    """SQLite's last user takes its log away: whoever leaves has to see that a proxy is still there.
+
+    A proxy has two connections, for evidence and for holds. A file that is opened and closed besides them
+    would give up the process's locks (POSIX, ``fcntl``).
+    """
+    file = tmp_path / "ledger.db"
+    databases = [LedgerDatabase(f"sqlite:///{file}", create=True) for _ in range(2)]
+    for database in databases:
+        database.write(lambda connection: connection.execute(text("CREATE TABLE IF NOT EXISTS a (b)")))
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM a'); c.close()"
+    subprocess.run([sys.executable, "-c", script, str(file)], check=True, timeout=600)
+    databases[0].write(lambda connection: connection.execute(text("INSERT INTO a VALUES (1)")))
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        assert other.execute("SELECT b FROM a").fetchall() == [(1,)]
+    for database in databases:
+        database.close()
