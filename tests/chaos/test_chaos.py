@@ -14,8 +14,7 @@ from tests.chaos.stage import Place, set_place
 SHORT: tuple[tuple[Broken, How], ...] = (
     ("upstream", "reset"),
     ("database", "gone and back"),
-    ("ledger", "hung"),
-    ("client", "gone and back"),
+    ("ledger", "gone and back"),
 )
 
 

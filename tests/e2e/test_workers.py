@@ -158,7 +158,7 @@ async def test_workers_end_when_nobody_watches_over_them(
             await until(partial(is_gone, worker))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 async def test_one_process_answers_what_it_has_begun_and_then_ends(
     tmp_path: Path, file: Path, engine_settings: dict[str, str], number: signal.Signals
 ) -> None:
