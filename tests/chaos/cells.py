@@ -85,7 +85,7 @@ UPSTREAM: dict[How, tuple[Seen, Seen]] = {
     "huge": (only("theirs"), only("theirs")),
     "flapping": (
         may("right", "502", "503", "504", "cut", must=("503",)),
-        may("right", "502", "503", "504", "cut", must=("503",)),
+        may("right", "502", "503", "504", "cut"),
     ),
     "full": (may("503", "504", must=("503",)), may("503", "504", must=("503",))),
     "gone and back": (may("503", "cut", must=("503",)), may("503", "502", "cut", must=("503",))),

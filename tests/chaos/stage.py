@@ -37,7 +37,7 @@ tables:
   in_rehearse: {{reads: shadow, writes: rehearse}}
 """
 
-HUGE_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % HUGE
+HUGE_ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % HUGE
 """The beginning of what an upstream says that is huge."""
 
 
