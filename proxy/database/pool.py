@@ -18,6 +18,9 @@ import asyncpg
 from proxy.config import EngineConfig
 from proxy.errors import ApiError, EngineDown
 
+_LEFT = 5.0
+"""Seconds that a connection may take to be made after whoever needed it has given up."""
+
 _FAREWELL = 1.0
 """Seconds that the end of a connection may take."""
 
@@ -150,6 +153,9 @@ class ConnectionPool(Generic[_Link]):
         try:
             await asyncio.wait({opening})
         except BaseException:
+            # Not for ever: the server may have stopped in the middle of it.
+            giving_up = asyncio.get_running_loop().call_later(_LEFT, opening.cancel)
+            opening.add_done_callback(lambda _: giving_up.cancel())
             opening.add_done_callback(self._leave_to_others)
             raise
         return self._take_opened(opening)

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from proxy.config import EngineConfig
+from proxy.database import pool
 from proxy.database.pool import CannotConnect, ConnectionPool
 from proxy.errors import EngineDown
 
@@ -101,6 +102,23 @@ async def test_a_connection_for_which_nobody_waits_any_more_and_that_fails_makes
         await bench.use()
     assert bench.pool.used == 0
     bench.fault = None
+    assert await bench.use() == 0
+
+
+async def test_a_connection_that_is_never_made_takes_its_place_for_a_while_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_LEFT", 0.01)
+    bench.gate.clear()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await bench.use()
+    assert bench.pool.used == 2
+    async with asyncio.timeout(5):
+        while bench.pool.used:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    bench.gate.set()
     assert await bench.use() == 0
 
 
