@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -20,7 +19,7 @@ from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
 from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.database.replica import Replica
+from proxy.database.replica import join_replica
 from proxy.databases import AnswerRequest, asking, find_room, listening, loading, reaching
 from proxy.events import (
     ConfigReloaded,
@@ -45,7 +44,7 @@ from proxy.operate.log_output import LOGGER
 from proxy.operate.metrics import Metrics
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
-from proxy.operate.rules import RuleReport, Rules, is_expired
+from proxy.operate.rules import Rules, is_expired
 from proxy.operate.tally import Tally
 from proxy.operate.tracing import begin_tracing
 from proxy.operators import (
@@ -192,7 +191,7 @@ class Proxy:
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
         serving = self._database(config.engine.db_pool, "understudy")
-        self._join_replica(serving)
+        await join_replica(serving, config.engine, self.emit, "understudy", self._stack)
         rehearsing = self._database(
             config.rehearsal.concurrency,
             "understudy rehearsal",
@@ -224,6 +223,7 @@ class Proxy:
         self.metrics.watch_throttle(throttle)
         self.metrics.watch_ledger(self.ledger)
         self.metrics.watch_pool(lambda: serving.connections)
+        self.metrics.watch_replica(lambda: serving.replica_lag)
         offers = RecordedOffers(mirror, self._recorder)
         self.admin_port = await self._listen_admin(throttle, offers, opinion.ask)
         self._stack.callback(self._recorder.close)
@@ -302,18 +302,6 @@ class Proxy:
         self._spawn("shrinking", self._shrinker.keep())
         return opinion
 
-    def _join_replica(self, serving: Database) -> None:
-        """Let reads for clients go to the replica, if there is one."""
-        options = self._config.engine
-        if options.db_replica_uri is None:
-            self.metrics.watch_replica(lambda: math.inf)
-            return
-        replica = Replica(options, self.emit, connections=options.db_pool, application_name="understudy")
-        self._stack.push_async_callback(replica.close)
-        self._spawn("replica", replica.keep())
-        self.metrics.watch_replica(lambda: replica.lag)
-        serving.replica = replica
-
     async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
         ledger = AskedLedger(self.ledger)
         sources = AdminSources(
@@ -323,7 +311,7 @@ class Proxy:
             self.recent,
             throttle,
             self.proposals,
-            self._report_rules,
+            lambda: self.rules.report(self.state.current.config.compare.ignore, date.today()),
             self._list_modes,
             lambda: examine(self.state.current, self._reachability),
             ledger.describe,
@@ -410,6 +398,3 @@ class Proxy:
             for rule in rules:
                 if is_expired(rule, date.today()):
                     self.emit(RuleExpired(rule.name, rule.expires.isoformat()))
-
-    def _report_rules(self) -> tuple[RuleReport, ...]:
-        return self.rules.report(self.state.current.config.compare.ignore, date.today())

@@ -21,7 +21,7 @@ from proxy.database.alone import answer_alone, answer_trouble
 from proxy.database.connection import Database
 from proxy.database.notifications import Subscription, subscribe
 from proxy.database.pool import CannotConnect
-from proxy.database.replica import Replica
+from proxy.database.replica import join_replica
 from proxy.database.server import check_server
 from proxy.database.settings import read_role_settings, read_settings
 from proxy.database.statements import collect_statements
@@ -140,11 +140,7 @@ class Standalone:
         self.log.say(f"API server listening on {self.place}")
         self._spawn("schema cache", self.schema_cache.keep())
         self._spawn("sweep", self._sweep())
-        if options.db_replica_uri is not None:
-            replica = Replica(options, self.emit, connections=options.db_pool, application_name=NAME)
-            self._stack.push_async_callback(replica.close)
-            self._database.replica = replica
-            self._spawn("replica", replica.keep())
+        await join_replica(self._database, options, self.emit, NAME, self._stack)
         if options.db_channel_enabled:
             self._spawn("listener", self.listener.keep())
 

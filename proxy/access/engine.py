@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from proxy.access.place import ReadOptions
@@ -16,7 +17,7 @@ from proxy.config import EngineConfig
 from proxy.config.in_database import DATABASE_SETTINGS
 from proxy.database.alone import answer_alone, answer_trouble
 from proxy.database.connection import Database
-from proxy.database.replica import Replica
+from proxy.database.replica import join_replica
 from proxy.database.settings import read_login, read_settings
 from proxy.database.snapshot import EngineSnapshot
 from proxy.errors import ApiError, EngineDown
@@ -46,11 +47,8 @@ class Engine:
         self._clock = clock
         pool = self._options.db_pool
         self._database = Database(self._options, connections=pool, application_name=NAME)
-        self._replica: Replica | None = None
-        self._keeping: asyncio.Task[None] | None = None
-        if self._options.db_replica_uri is not None:
-            self._replica = Replica(self._options, _tell_nobody, connections=pool, application_name=NAME)
-            self._database.replica = self._replica
+        self._stack = AsyncExitStack()
+        self._stack.push_async_callback(self._database.close)
         self._snapshot: EngineSnapshot | None = None
         self._loaded_at = 0.0
         self._turn = asyncio.Lock()
@@ -71,12 +69,7 @@ class Engine:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
-        if self._replica is not None:
-            await self._replica.close()
-        await self._database.close()
+        await self._stack.aclose()
 
     async def _ask(self, request: Request) -> Answer:
         snapshot = self._snapshot or await self._load(None)
@@ -89,8 +82,8 @@ class Engine:
     async def _load(self, known: EngineSnapshot | None) -> EngineSnapshot:
         """A newer schema cache than ``known``; who comes while one is being loaded waits for that."""
         async with self._turn:
-            if self._replica is not None and self._keeping is None:
-                self._keeping = asyncio.create_task(self._replica.keep())
+            if self._database.replica is None:
+                await join_replica(self._database, self._options, _tell_nobody, NAME, self._stack)
             if self._snapshot is None or self._snapshot is known:
                 options = await self._find_options()
                 schema = await self._database.load_schema(options)

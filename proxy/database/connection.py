@@ -192,6 +192,10 @@ class AnswersReads(Protocol):
     def database(self) -> "Database":
         """The way to it."""
 
+    @property
+    def lag(self) -> float:
+        """Seconds that it may be behind."""
+
     def may_read(self, plan: Plan, session: Session) -> bool:
         """Whether it may be asked for this, now."""
 
@@ -234,6 +238,11 @@ class Database:
     def connections(self) -> dict[str, int]:
         """How many connections are in use and idle, and how many there may be."""
         return {"in_use": self.pool.used, "idle": self.pool.idle, "max": self.pool.size}
+
+    @property
+    def replica_lag(self) -> float:
+        """Seconds that the replica may be behind; infinite if that is not known, or there is none."""
+        return float("inf") if self.replica is None else self.replica.lag
 
     def adopt(self, options: EngineConfig) -> None:
         """Make connections by ``options`` from now on; the pool stays as it is."""

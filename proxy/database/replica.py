@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -140,6 +141,24 @@ class Replica:
         if fresh is not self._was_fresh:
             self._was_fresh = fresh
             self._emit(ReplicaChanged(fresh, problem or ("" if fresh else "it is too far behind")))
+
+
+async def join_replica(
+    serving: Database, options: EngineConfig, emit: Emit, application_name: str, stack: AsyncExitStack
+) -> None:
+    """Let reads of ``serving`` go to the replica of ``options``, if there is one; ``stack`` ends that."""
+    if options.db_replica_uri is None:
+        return
+    replica = Replica(options, emit, connections=options.db_pool, application_name=application_name)
+    stack.push_async_callback(replica.close)
+    keeping = asyncio.create_task(replica.keep(), name="replica")
+    stack.push_async_callback(_end, keeping)
+    serving.replica = replica
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _ask_primary(connection: Any) -> int:
