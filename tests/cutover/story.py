@@ -124,10 +124,10 @@ async def fail(stage: Stage, crowd: Crowd, fault: Fault, say: Say, pace: Pace, f
         findings.expect(seconds <= HOLD_WITHIN, f"{fault}: held after {seconds:.2f} s")
     if fault == "wrong answers":
         wrong = sum(one.wrong for one in seen)
-        late = proven.get("item", started) - started
+        late = ", ".join(f"{at - started:.2f} s ({table})" for table, at in sorted(proven.items()))
         share = stage.proxy.state.current.config.tables["item"].verify
         say(
-            f"  {share:g} % verified: proven after {late:.2f} s, {wrong} wrong answers got out; "
+            f"  {share:g} % verified: proven after {late}; {wrong} wrong answers got out; "
             f"one of {100 / share:.0f} is looked at, and others get out while it is being proven"
         )
         findings.expect(sum(one.errors for one in seen) == 0, f"{fault}: errors reached clients")
