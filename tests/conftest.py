@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from proxy.loop import prepare_interpreter
 from proxy.operate.log_output import LOGGER
@@ -11,6 +12,9 @@ from tests.support import database
 from tests.support.database import ConformanceDatabase
 
 prepare_interpreter()
+# No test may depend on how fast the machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

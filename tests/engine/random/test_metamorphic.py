@@ -65,6 +65,11 @@ def total_order(relation: Relation) -> str:
     return "order=" + ",".join(map(written, plain_columns(relation)))
 
 
+def ordered(relation: Relation, rows: list[Any]) -> list[list[Any]]:
+    """That of the rows by which they are ordered: PostgreSQL may exchange those that are equal in it."""
+    return [[row[column.name] for column in plain_columns(relation)] for row in rows]
+
+
 def bag(rows: list[Any]) -> Counter[str]:
     """Rows without their order."""
     return Counter(json.dumps(row, sort_keys=True) for row in rows)
@@ -114,9 +119,10 @@ def test_pages_put_together_are_the_whole(world: World) -> None:
                 world.rows(f"{path}?{order}&limit={size}&offset={start}")
                 for start in range(0, min(len(whole), size * 4), size)
             ]
-            assert [row for page in pages for row in page] == whole[: size * 4], relation.name
+            together = [row for page in pages for row in page]
+            assert ordered(relation, together) == ordered(relation, whole[: size * 4]), relation.name
         sliced = world.rows(f"{path}?{order}", ("Range-Unit", "items"), ("Range", "1-2"))
-        assert sliced == whole[1:3], relation.name
+        assert ordered(relation, sliced) == ordered(relation, whole[1:3]), relation.name
 
 
 def test_an_exact_count_is_the_number_of_rows(world: World) -> None:
