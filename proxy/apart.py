@@ -90,12 +90,15 @@ class SecondOpinionApart:
                 there = await self._reach()
         except TimeoutError:
             return Shed(job.table, "deadline")
+        engine = self._state.current.engine
         try:
             outcome: Judged = await there.line.call(
                 "settle", job.table, job.exchange, job.since, job.mode, job.served_by
             )
         except LineEnded:
             return judge(job, Proof("failed", detail="the process that compares has ended"))
+        if outcome.verdict == "mismatch" and engine is not self._state.current.engine:
+            return judge(job, Proof("inconclusive", detail="the schema changed meanwhile"))
         return outcome
 
     async def find_differences(self, request: Request) -> Sequence[Difference]:

@@ -19,6 +19,10 @@ READ_METHODS = frozenset({"GET", "HEAD"})
 WRITE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods by which PostgREST writes; a POST to a function that only reads does not (reference 6.1)."""
 
+UNAVAILABLE = frozenset({502, 503, 504})
+"""Statuses by which a side says that it cannot answer now, which says nothing of what was asked: it has no
+database, no schema cache or no connection left, or stands behind somebody who cannot reach it."""
+
 
 def find_headers(headers: Iterable[Header], name: bytes) -> list[bytes]:
     """Every value of the header ``name`` (lower case), in order."""

@@ -7,7 +7,7 @@ from aiohttp.base_protocol import BaseProtocol
 
 from proxy.config import UpstreamConfig
 from proxy.errors import UpstreamRefused
-from proxy.messages import Answer, Request
+from proxy.messages import UNAVAILABLE, Answer, Request
 from proxy.server.connection import Clock
 from proxy.server.heads import BadMessage, RequestHead, ResponseHead, parse_request_head
 from proxy.server.request_body import RequestBody
@@ -31,7 +31,10 @@ class UpstreamAgain:
         return self._upstream.connections
 
     async def ask(self, request: Request, room: int) -> Answer:
-        """The upstream's whole answer. Raises UpstreamError, also where it has more than ``room`` bytes."""
+        """The upstream's whole answer.
+
+        Raises UpstreamError, also where it has more than ``room`` bytes or says that it cannot answer now.
+        """
         try:
             head = _make_head(request)
         except BadMessage as error:
@@ -49,6 +52,8 @@ class UpstreamAgain:
                     break
                 await answer.wait_more()
             found = await answer.wait_head()
+            if found.status in UNAVAILABLE:
+                raise UpstreamRefused("the upstream cannot answer now")
         finally:
             answer.close()
         return Answer(found.status, found.fields.headers, b"".join(parts), found.reason)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from proxy.difference import Difference
-from proxy.errors import ApiError, UnderstudyError, render_error
-from proxy.messages import Answer, Request
+from proxy.errors import UnderstudyError
+from proxy.messages import Request
 from proxy.server.comparing import Comparer, Pair
+from proxy.server.failures import hear_engine
 from proxy.server.proof import AskUpstream
 from proxy.server.settling import Prove
-from proxy.server.state import AskEngine, Snapshot, State
+from proxy.server.state import AskEngine, State
 
 
 class BothSides:
@@ -44,7 +45,7 @@ class BothSides:
         try:
             async with asyncio.timeout(limits.timeout):
                 upstream = await self._ask_upstream(request, limits.max_body)
-                engine = await self._read_engine(request, snapshot)
+                engine = await hear_engine(self._ask_engine, request, snapshot)
         except (UnderstudyError, TimeoutError):
             return ()
         finally:
@@ -55,9 +56,3 @@ class BothSides:
         proof = await self._prove(request, pair, snapshot)
         self._spend(proof.upstream_seconds + proof.engine_seconds)
         return proof.differences if proof.verdict == "mismatch" else ()
-
-    async def _read_engine(self, request: Request, snapshot: Snapshot) -> Answer:
-        try:
-            return await self._ask_engine(request, snapshot)
-        except ApiError as error:
-            return render_error(error)

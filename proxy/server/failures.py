@@ -1,8 +1,23 @@
-"""Failures of the engine's background work, told in one line for operators."""
+"""Failures of the engine: which of its errors are answers, and those of its background work in one line."""
 
 import json
 
-from proxy.errors import ApiError, EngineDown
+from proxy.errors import ApiError, EngineDown, render_error
+from proxy.messages import UNAVAILABLE, Answer, Request
+from proxy.server.state import AskEngine, Snapshot
+
+
+async def hear_engine(ask_engine: AskEngine, request: Request, snapshot: Snapshot) -> Answer:
+    """The engine's answer; what it refuses a client is one.
+
+    Raises EngineDown where that only says that it cannot answer now, and what the engine raises besides.
+    """
+    try:
+        return await ask_engine(request, snapshot)
+    except ApiError as error:
+        if error.status in UNAVAILABLE:
+            raise EngineDown(error) from error
+        return render_error(error)
 
 
 def tell_failure(error: Exception) -> str:

@@ -29,7 +29,7 @@ from proxy.events import (
     SkipReason,
     Unrehearsed,
 )
-from proxy.messages import Answer, Exchange, Request
+from proxy.messages import UNAVAILABLE, Answer, Exchange, Request
 from proxy.server import refusals
 from proxy.server.client import ClientGone, ClientRequest, Reply
 from proxy.server.connection import UpstreamAnswer
@@ -271,6 +271,8 @@ class Handler:
             await reply.write(part)
             await answer.wait_more()
         visit.answer_head = head
+        if head.status in UNAVAILABLE:
+            visit.skip = visit.skip or "upstream_error"
 
     async def _serve_engine(self, visit: Visit) -> bool:
         """Let the engine answer; False if it cannot, and the upstream has to (promise 5)."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxy.difference import Difference
-from proxy.errors import ApiError, UnderstudyError, UpstreamError, render_error
+from proxy.errors import UnderstudyError, UpstreamError
 from proxy.events import Verdict
 from proxy.messages import Answer, Request
 from proxy.reading import Reading
 from proxy.server.comparing import Comparer, Pair
+from proxy.server.failures import hear_engine
 from proxy.server.state import AskEngine, Snapshot
 from proxy.shadow.compare import Comparison
 from proxy.shadow.parts import Parts, Place
@@ -212,8 +213,6 @@ class Prover:
         """The engine's answer; what it refuses a client is one. Raises what the engine raises besides."""
         started = self._clock()
         try:
-            return await self._ask_engine(hearing.request, hearing.snapshot)
-        except ApiError as error:
-            return render_error(error)
+            return await hear_engine(self._ask_engine, hearing.request, hearing.snapshot)
         finally:
             hearing.engine_seconds += self._clock() - started

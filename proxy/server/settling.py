@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from proxy.config import ShadowConfig
-from proxy.errors import ApiError, Unsupported, UpstreamError, UpstreamRefused, render_error
+from proxy.errors import Unsupported, UpstreamError, UpstreamRefused
 from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, SideAnswered, VolatileFound
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer, Pair
+from proxy.server.failures import hear_engine
 from proxy.server.proof import AskUpstream, Proof
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot
@@ -117,9 +118,7 @@ class Settling:
         limit = asyncio.timeout(job.limits.timeout)
         try:
             async with limit:
-                return await self._ask_engine(job.exchange.request, job.snapshot)
-        except ApiError as error:
-            return render_error(error)
+                return await hear_engine(self._ask_engine, job.exchange.request, job.snapshot)
         except Unsupported as refusal:
             return Proof("unsupported", detail=refusal.feature[:MAX_DETAIL])
         except Exception as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from proxy.messages import Answer, Header, Request
+from proxy.messages import UNAVAILABLE, Answer, Header, Request
 from proxy.reading import BOUND, Reading
 from proxy.shadow.coding import decode_body
 from proxy.shadow.compare import Comparison, compare
@@ -20,9 +20,6 @@ from proxy.shadow.tokens import Token, read_tokens
 
 INTERRUPTED = frozenset({"55P03", "57014", "40P01", "40001"})
 """SQLSTATEs by which PostgreSQL breaks off a transaction that stands in another's way, or takes too long."""
-
-UNAVAILABLE = frozenset({503, 504})
-"""Statuses of a side that has no database at the moment, or waits for it in vain."""
 
 MASKED = "(made)"
 ROW_IN_DETAILS = "Failing row contains ("

@@ -66,6 +66,18 @@ async def test_an_answer_that_is_too_large_is_given_up() -> None:
             await again.ask(Request("GET", b"/", (HOST,)), ROOM)
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_an_upstream_that_cannot_answer_now_has_not_answered(status: int) -> None:
+    async def unavailable(wire: Wire) -> None:
+        await wire.read_request()
+        await wire.send(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\n{}" % status)
+        await wire.wait_closed_by_peer()
+
+    async with scripted_upstream(unavailable) as upstream, asking_again(upstream) as again:
+        with pytest.raises(UpstreamRefused, match="cannot answer now"):
+            await again.ask(Request("GET", b"/", (HOST,)), ROOM)
+
+
 async def test_there_are_never_more_connections_than_said() -> None:
     async with scripted_upstream() as upstream, asking_again(upstream, connections=2) as again:
         await asyncio.gather(*(again.ask(Request("GET", b"/", (HOST,)), ROOM) for _ in range(20)))

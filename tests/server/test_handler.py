@@ -152,6 +152,22 @@ async def test_an_answer_too_large_to_keep_reaches_the_client_and_is_skipped(bod
             assert stack.mirror.offers == []
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_an_upstream_that_cannot_answer_now_reaches_the_client_and_is_skipped(status: int) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await wire.send(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\n{}" % status)
+        await wire.wait_closed_by_peer()
+
+    async with (
+        scripted_upstream(script) as upstream,
+        front_door(shadow_config(upstream.port)) as stack,
+    ):
+        assert (await ask(stack)).status == status
+        assert await stack.wait_for(Skipped) == [Skipped("lone", "upstream_error")]
+        assert stack.mirror.offers == []
+
+
 async def test_an_answer_just_as_large_as_may_be_kept_is_offered() -> None:
     async with scripted_upstream() as upstream:
         config = replace(shadow_config(upstream.port), shadow=ShadowConfig(max_body=2))

@@ -248,6 +248,13 @@ def test_an_error_for_the_client_is_an_answer_like_any_other() -> None:
     assert judged(run(play(engine, answer=render_error(error)))).verdict == "match"
 
 
+def test_an_error_that_says_only_that_the_engine_cannot_answer_now_is_failed() -> None:
+    async def engine(request: Request, snapshot: Snapshot) -> Answer:
+        raise ApiError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
+
+    assert judged(run(play(engine))).verdict == "failed"
+
+
 def test_a_hung_engine_fails_after_its_time_and_not_before() -> None:
     async def main() -> None:
         scene = stage(hung)

@@ -54,7 +54,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* The part of the configuration that is read at the start only, and the variables, which are too. */ -}}
 {{- define "understudy.needsRestart" -}}
-{{- $config := omit .Values.config "defaults" "tables" "functions" "compare" "readiness" "guard" "redact" "console" -}}
+{{- $config := omit .Values.config "upstream" "defaults" "tables" "functions" "compare" "readiness" "guard" "redact" "log" "console" -}}
 {{- dict "config" $config "env" .Values.postgrest.env "secret" .Values.postgrest.secret | toJson | sha256sum -}}
 {{- end -}}
 
