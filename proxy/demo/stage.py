@@ -88,7 +88,7 @@ upstream:
 engine:                            # PostgREST's own settings
 {"".join(options)}defaults: {{reads: shadow, writes: upstream, sample: 100}}
 # All parts share one machine here, and the upstream is often as slow as the rest: compare nevertheless.
-shadow: {{breaker: 1000, timeout: 1m}}
+shadow: {{breaker: 1000, timeout: 1m, queue: 100000}}
 """
 
 
