@@ -118,10 +118,7 @@ class SecondOpinionApart:
         return answer
 
     async def flush(self) -> None:
-        """Have it forget what it knows of the catalog."""
-        if self._there is not None:
-            with contextlib.suppress(LineEnded):
-                await self._there.line.call("flush")
+        """Wait for nobody: that process forgets the catalog when it is told of another schema cache."""
 
     def open(self) -> None:
         """Have a process there from now on, once it is needed. Called in a running event loop."""
@@ -155,11 +152,14 @@ class SecondOpinionApart:
         while True:
             await self._arrived.wait()
             there = self._there
-            assert there is not None
+            if there is None:
+                continue
             with contextlib.suppress(LineEnded):
                 await self._bring_up_to_date(there)
                 return there
-            self._arrived.clear()
+            if self._there is there:
+                self._there = None
+                self._arrived.clear()
 
     async def _bring_up_to_date(self, there: _There) -> None:
         while not self._knows(there):
@@ -167,7 +167,9 @@ class SecondOpinionApart:
                 if not self._knows(there):
                     snapshot = self._state.current
                     current = snapshot.config, snapshot.names, snapshot.engine
-                    await there.line.call("put", *current)
+                    same = there.told is not None and there.told[2] is snapshot.engine
+                    engine = None if same else snapshot.engine
+                    await there.line.call("put", snapshot.config, snapshot.names, engine, same)
                     there.told = current
 
     def _knows(self, there: _There) -> bool:
@@ -229,12 +231,15 @@ class _Served:
         self.state = State(Snapshot(Config(), Names(), None))
         self._opinion: SecondOpinion | None = None
 
-    async def put(self, config: Config, names: Names, engine: EngineSnapshot | None) -> None:
-        self.state.replace(Snapshot(config, names, engine))
+    async def put(self, config: Config, names: Names, engine: EngineSnapshot | None, same: bool) -> None:
+        """Put this in force; ``same``: the schema cache stays, and with it what is known of the catalog."""
+        self.state.replace(Snapshot(config, names, self.state.current.engine if same else engine))
         if self._opinion is None:
             self._opinion = SecondOpinion(
                 self.state, self._emit, spend=self._spend, await_calm=self._await_calm
             )
+        elif not same:
+            await self._opinion.flush()
 
     async def settle(
         self, table: str, exchange: Exchange, since: float, mode: str, served_by: Side
@@ -246,10 +251,6 @@ class _Served:
 
     async def ask(self, request: Request) -> Answer:
         return await self._having.ask(request, self.state.current)
-
-    async def flush(self) -> None:
-        if self._opinion is not None:
-            await self._opinion.flush()
 
     async def ping(self) -> None:
         return None
@@ -279,10 +280,7 @@ async def serve(end: socket.socket) -> None:
     begin_log(sys.stderr, lambda: served.state.current.config.log)
     served.line = await open_line(
         end,
-        {
-            name: getattr(served, name)
-            for name in ("put", "settle", "find_differences", "ask", "flush", "ping")
-        },
+        {name: getattr(served, name) for name in ("put", "settle", "find_differences", "ask", "ping")},
         {},
     )
     await served.line.ended

@@ -31,6 +31,20 @@ from tests.support.database import ConformanceDatabase
 ROOT = Path(__file__).parents[2]
 
 
+def run_alone(script: str, settings: dict[str, str]) -> None:
+    """Run ``script`` in a process of its own, where warnings are errors; it has to end well, silently."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env={**os.environ, **settings},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture(scope="module")
 def expected(server_url: str) -> dict[str, Any]:
     """What the existing class makes of every call."""
@@ -199,16 +213,7 @@ codes = [os.waitpid(child, 0)[1] for child in children]
 assert good and not any(codes), codes
 access.close()
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        env={**os.environ, **settings},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    run_alone(script, settings)
 
 
 def test_neither_a_web_server_nor_requests_is_needed(settings: dict[str, str]) -> None:
@@ -230,16 +235,7 @@ except ImportError as error:
 else:
     raise AssertionError
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        env={**os.environ, **settings},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    run_alone(script, settings)
 
 
 async def test_a_call_that_takes_too_long_is_undone_and_told(

@@ -121,7 +121,7 @@ async def test_it_follows_the_configuration_in_force(conformance_database: Confo
             WireClient(f"http://{LOCALHOST}:{running.port}") as client,
         ):
             await client.ask(as_sent(read))
-            await agree(running, 0)
+            await assert_all_accounted(running)
             snapshot = running.state.current
             small = replace(snapshot.config, engine=replace(snapshot.config.engine, db_max_rows=0))
             assert snapshot.engine is not None
@@ -130,3 +130,24 @@ async def test_it_follows_the_configuration_in_force(conformance_database: Confo
             await client.ask(as_sent(read))
             await until(lambda: count_all(running)["mismatch"] == 1)
             await assert_all_accounted(running)
+
+
+async def test_one_that_hangs_keeps_no_schema_cache_from_being_loaded(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url())
+        async with playing_apart(config) as running:
+            await read_all(running.port, recorded_reads(1, tables=["storage"]))
+            await assert_all_accounted(running)
+            known, opinion = running.state.current.engine, find_opinion()
+            os.kill(opinion, signal.SIGSTOP)
+            try:
+                running.schema_cache.refresh()
+                await until(lambda: running.state.current.engine is not known)
+            finally:
+                os.kill(opinion, signal.SIGCONT)
+            before = count_all(running)["match"]
+            assert await read_all(running.port, recorded_reads(20, tables=TABLES)) == []
+            await assert_all_accounted(running)
+            assert count_all(running)["match"] > before
