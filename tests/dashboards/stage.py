@@ -30,6 +30,7 @@ from tests.e2e.support import LOCALHOST
 COMPOSE = ROOT / "deploy" / "compose"
 FEW_ROWS = "7"
 _PASSWORD = "authenticator"
+_OPERATOR_SECRET = "operator-of-the-stage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def set_stage(prometheus: str, directory: Path) -> Iterator[Stage]:
         server = stack.enter_context(EmbeddedPostgres())
         database = asyncio.run(_make_database(server))
         compose = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))
-        given = compose["services"]["understudy"]["environment"]
+        given = compose["services"]["postgrest"]["environment"]
         settings = {
             "PGRST_DB_URI": database,
             **{name: given[name] for name in ("PGRST_DB_SCHEMAS", "PGRST_DB_ANON_ROLE")},
@@ -65,7 +66,14 @@ def set_stage(prometheus: str, directory: Path) -> Iterator[Stage]:
         )
         configuration = directory / "understudy.yaml"
         configuration.write_text(adapt_configuration(upstream.url), encoding="utf-8")
-        proxy = stack.enter_context(programs.serving(configuration, directory, settings))
+        proxy = stack.enter_context(
+            programs.serving(
+                configuration,
+                directory,
+                {**settings, "OPERATOR_SECRET": _OPERATOR_SECRET},
+                operator=f"operator:{_OPERATOR_SECRET}",
+            )
+        )
         scraping = directory / "prometheus.yml"
         scraping.write_text(_adapt_scraping(proxy.admin_port), encoding="utf-8")
         data = directory / "prometheus"

@@ -30,6 +30,8 @@ class Program:
     log: Path
     port: int
     admin_port: int = 0
+    operator: str = ""
+    """Name and secret, joined by a colon, where the admin port asks for them."""
 
     @property
     def url(self) -> str:
@@ -39,7 +41,7 @@ class Program:
     @property
     def admin_url(self) -> str:
         """Where operators connect."""
-        return f"http://{LOCALHOST}:{self.admin_port}"
+        return f"http://{self.operator}{'@' * bool(self.operator)}{LOCALHOST}:{self.admin_port}"
 
     def terminate(self) -> int:
         """Send SIGTERM and wait; gives the exit code."""
@@ -49,12 +51,16 @@ class Program:
 
 @contextmanager
 def serving(
-    file: Path, directory: Path, settings: Mapping[str, str], command: Sequence[str] = PROXY
+    file: Path,
+    directory: Path,
+    settings: Mapping[str, str],
+    command: Sequence[str] = PROXY,
+    operator: str = "",
 ) -> Iterator[Program]:
     """``understudy serve``, with its schema cache loaded. ``file`` should let the system choose the ports."""
     with _started([*command, "serve", "--config", str(file)], directory, settings) as (process, log):
         found = _wait_for_text(process, log, r'port (\d+), admin ports? (\d+)[, \d"}]*\n')
-        running = Program(process, log, int(found[1]), int(found[2]))
+        running = Program(process, log, int(found[1]), int(found[2]), operator)
         _wait_until(lambda: _is_loaded(running), process, log)
         yield running
 
