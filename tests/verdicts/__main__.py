@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make verdicts ARGS=...", description=__doc__)
     parser.add_argument("--minutes", type=float, default=15.0, help="for all rates of writing together (15)")
     parser.add_argument("--reads", type=int, default=1_000_000, help="for all rates together (1,000,000)")
-    parser.add_argument("--rates", type=int, nargs="+", default=[10, 200, 1000], help="writes a second")
+    parser.add_argument("--rates", type=int, nargs="+", default=[1000, 200, 10], help="writes a second")
     chosen = parser.parse_args(arguments)
     if find_postgrest()[: len(PROXY)] == PROXY:
         print("The upstream is a second process of our own engine: there is no PostgREST here.")
@@ -30,14 +30,9 @@ def main(arguments: Sequence[str]) -> int:
         findings = _find(Path(folder))
     _print_findings(findings)
     with tempfile.TemporaryDirectory() as folder:
-        share = len(chosen.rates)
-        outcomes = measure(
-            Path(folder),
-            tuple(chosen.rates),
-            reads=chosen.reads // share,
-            seconds=60 * chosen.minutes / share,
-        )
+        outcomes = measure(Path(folder), tuple(chosen.rates), reads=chosen.reads, seconds=60 * chosen.minutes)
     _print_outcomes(outcomes)
+    print(f"In all {sum(outcome.counts['reads'] for outcome in outcomes):,} mirrored reads")
     faults = [fault for outcome in outcomes for fault in outcome.faults]
     faults += [f"not found: {finding.fault.name}" for finding in findings if not finding.right]
     print("\n".join(faults) if faults else "All is as it must be.")

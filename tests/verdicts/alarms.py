@@ -210,14 +210,22 @@ async def writing(database: str, rate: int, seed: int) -> AsyncIterator[list[flo
 
 
 def measure(directory: Path, rates: tuple[int, ...], *, reads: int, seconds: float) -> list[Outcome]:
-    """One outcome for each of ``rates``."""
-    outcomes = []
+    """One outcome for each of ``rates``; the ``reads`` and ``seconds`` that one leaves go to the next."""
+    outcomes: list[Outcome] = []
+    end = time.monotonic() + seconds
     with (
         shop_database() as database,
         upstream_on(database, directory) as upstream,
         proxy_before(upstream, database, directory, shadow=SHADOW) as running,
     ):
-        for rate in rates:
-            reading = read_beside_writers(database, running, rate, reads=reads, seconds=seconds)
+        for number, rate in enumerate(rates):
+            left = len(rates) - number
+            reading = read_beside_writers(
+                database,
+                running,
+                rate,
+                reads=(reads - sum(outcome.counts["reads"] for outcome in outcomes)) // left,
+                seconds=(end - time.monotonic()) / left,
+            )
             outcomes.append(asyncio.run(reading))
     return outcomes
