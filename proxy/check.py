@@ -72,6 +72,11 @@ async def report(file: ConfigFile, console: Console | None = None) -> int:
     styles = {"reads": MODES, "writes": MODES}
     heads = ("table", "reads", "writes")
     print_rows(console, heads, rows, title="what each table would do", left=len(heads), styles=styles)
+    for table in modes:
+        if table.acts_outside and table.reads != "upstream":
+            console.print(
+                f"{escape(table.table)}: reads may act outside of the database, and are not mirrored"
+            )
     refused = [table for table in modes if table.hazards]
     for table in refused:
         console.print(

@@ -14,7 +14,15 @@ from proxy.trace import TraceParent
 
 Verdict: TypeAlias = Literal[RehearsalVerdict, "race", "volatile"]
 SkipReason: TypeAlias = Literal[
-    "mode", "not_sampled", "too_large", "method", "upstream_error", "client_gone", "fell_back", "no_schema"
+    "mode",
+    "not_sampled",
+    "acts_outside",
+    "too_large",
+    "method",
+    "upstream_error",
+    "client_gone",
+    "fell_back",
+    "no_schema",
 ]
 ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "budget", "breaker", "paused", "shutdown"]
 

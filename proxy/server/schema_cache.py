@@ -10,13 +10,13 @@ from typing import TypeAlias
 
 from proxy.config import EngineConfig
 from proxy.database.snapshot import EngineSnapshot
-from proxy.engine.reach import Reach, find_hazards
+from proxy.engine.reach import Reach, find_actors, find_hazards
 from proxy.engine.schema import Schema
 from proxy.errors import Unrecoverable
 from proxy.events import Emit, LoadDelayed, SchemaLoaded
 from proxy.server.failures import tell_failure
 from proxy.server.state import State
-from proxy.shadow.policy import Hazards, Names
+from proxy.shadow.names import Actors, Hazards, Names
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 32.0
@@ -125,11 +125,12 @@ class SchemaCache:
 
 
 def make_names(schema: Schema, options: EngineConfig, reach: Reach) -> Names:
-    """The names of ``schema``, with the functions that only read, and what writes reach."""
+    """The names of ``schema``, with the functions that only read, and what requests reach."""
     functions = {
         name: all(function.volatility != "volatile" for function in overloads)
         for name, overloads in schema.functions.items()
     }
     columns = {name: frozenset(relation.columns) for name, relation in schema.relations.items()}
     hazards = Hazards(*find_hazards(reach, options.db_pre_request))
-    return Names(options.db_schemas, frozenset(schema.relations), functions, hazards, columns)
+    actors = Actors(*find_actors(reach, options.db_pre_request))
+    return Names(options.db_schemas, frozenset(schema.relations), functions, hazards, columns, actors)

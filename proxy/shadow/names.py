@@ -21,6 +21,14 @@ class Hazards:
 
 
 @dataclass(frozen=True, slots=True)
+class Actors:
+    """What acts outside of the database when it is read: a second reading would do all that again."""
+
+    relations: frozenset[QualifiedName] = frozenset()
+    functions: frozenset[QualifiedName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """What the schema cache knows: relations with their columns, functions with whether POST only reads.
 
@@ -32,3 +40,4 @@ class Names:
     functions: Mapping[QualifiedName, bool] = field(default_factory=lambda: MappingProxyType({}))
     hazards: Hazards = Hazards()
     columns: Mapping[QualifiedName, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    actors: Actors = Actors()

@@ -39,7 +39,7 @@ class TableModes:
 
     ``hazards`` are the reasons why its writes are not rehearsed although they are meant to be; ``held`` says
     that a hold keeps its reads in ``shadow``, whatever the file says; ``engine_share`` is of its reads, from
-    0 to 1.
+    0 to 1; ``acts_outside`` that they are not mirrored, since they may act outside of the database.
     """
 
     table: str
@@ -48,6 +48,7 @@ class TableModes:
     hazards: tuple[str, ...] = ()
     held: bool = False
     engine_share: float = 0.0
+    acts_outside: bool = False
 
 
 FindTouched: TypeAlias = Callable[[Request], Iterable[QualifiedName]]
@@ -92,14 +93,14 @@ def decide(
     """Decide by the rules of ``config``; ``roll`` is uniform in [0, 100) and settles sampling.
 
     Of all relations that a request touches, the least advanced mode applies (the weakest link), and of
-    several canaries the smallest share. A hold puts a table
-    back to ``shadow``, and its writes to the upstream; it never moves one forward.
+    several canaries the smallest share. A hold puts a table back to ``shadow``, and its writes to the
+    upstream; it never moves one forward.
 
     Reads are GET and HEAD of anything, and POST to a function that only reads. Any other POST, PATCH, PUT and
     DELETE is a write: its own relation or function counts by ``writes``, what its representation embeds by
     ``reads``. What is neither goes to the upstream. What is not in the schema cache follows the defaults, so
     that errors are compared too. Without an upstream the engine answers everything; without a schema cache
-    the upstream does.
+    the upstream does. A read that may act outside of the database is mirrored in no mode.
     """
     subject = find_subject(request, names, config.engine.db_root_spec)
     table = label_subject(subject, names)
@@ -119,6 +120,15 @@ def decide(
         return Decision(table, rule.reads, True, "upstream", "no_schema")
     if (config.tables or holds) and rule.reads != "upstream":
         rule = _find_weakest(rule, find_touched(request), config, names, holds)
+    decision = _decide_read(table, rule, request, roll, find_client)
+    if decision.skip is not None:
+        return decision
+    actors = names.actors.relations
+    acts = _acts(subject, names) or (actors and not actors.isdisjoint(find_touched(request)))
+    return replace(decision, skip="acts_outside") if acts else decision
+
+
+def _decide_read(table: str, rule: Rule, request: Request, roll: float, find_client: FindClient) -> Decision:
     skip: SkipReason | None
     match rule.reads:
         case "engine":
@@ -133,6 +143,14 @@ def decide(
             return Decision(table, "shadow", True, "upstream", skip)
         case "upstream":
             return Decision(table, "upstream", True, "upstream", "mode")
+
+
+def _acts(subject: Subject | None, names: Names) -> bool:
+    """Whether reading the subject may do something outside of the database."""
+    if subject is None:
+        return False
+    known = names.actors.functions if subject.function else names.actors.relations
+    return (subject.schema, subject.name) in known
 
 
 def _find_rule_in_force(subject: Subject | None, config: Config, names: Names, holds: Holds) -> Rule:
@@ -190,7 +208,8 @@ def list_modes(config: Config, names: Names, holds: Holds = frozenset()) -> tupl
         hazards = _find_hazards(subject, names) if rule.writes == "rehearse" else ()
         writes = "upstream" if hazards else rule.writes
         share = 1.0 if rule.reads == "engine" else rule.share / 100 if rule.reads == "canary" else 0.0
-        return TableModes(table, rule.reads, writes, hazards, held=table in holds, engine_share=share)
+        acts = _acts(subject, names)
+        return TableModes(table, rule.reads, writes, hazards, table in holds, share, acts)
 
     subjects = sorted(
         list_subjects(names), key=lambda subject: find_rule(subject, config, names) is config.defaults

@@ -1,11 +1,11 @@
-"""What a write reaches, and what of that a rollback does not undo."""
+"""What requests reach, what of that a rollback does not undo, and what no transaction binds."""
 
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from proxy.engine.reach import Reach, ReachedRelation, Routine, Trigger, find_hazards
+from proxy.engine.reach import Reach, ReachedRelation, Routine, Trigger, find_actors, find_hazards
 
 T = ("s", "t")
 EVERY: frozenset[Any] = frozenset({"insert", "update", "delete"})
@@ -153,3 +153,61 @@ def test_the_function_before_every_request_is_part_of_every_write() -> None:
 
 def test_nothing_is_said_of_what_is_not_known() -> None:
     assert find_hazards(Reach()) == ({}, {})
+
+
+def acts(*routines: Routine, option: str | None = None, **relations: ReachedRelation) -> set[str]:
+    """What may act outside of the database when it is read."""
+    reach = Reach(
+        MappingProxyType({("s", name): relation for name, relation in relations.items()}),
+        MappingProxyType(dict(enumerate(routines, start=1))),
+    )
+    return {name for found in find_actors(reach, option) for _, name in found}
+
+
+@pytest.mark.parametrize(
+    ("body", "language", "trusted"),
+    [
+        ("select dblink_exec('host=a', 'delete from t')", "sql", True),
+        ("BEGIN PERFORM net.http_post('http://a'); END", "plpgsql", True),
+        ("BEGIN COPY (SELECT 1) TO PROGRAM 'sh'; END", "plpgsql", True),
+        ("BEGIN PERFORM pg_terminate_backend(1); END", "plpgsql", True),
+        ("import smtplib", "plpython3u", False),
+    ],
+)
+def test_a_read_acts_outside_through_what_it_calls(body: str, language: str, trusted: bool) -> None:
+    outer = routine("select s.f()", "sql", name="outer")
+    view = ReachedRelation(texts=("SELECT s.outer() AS n",))
+    shown = ReachedRelation(shares=frozenset({("s", "view")}))
+    found = acts(routine(body, language, trusted), outer, view=view, shown=shown, other=ReachedRelation())
+    assert found == {"f", "outer", "view", "shown"}
+
+
+@pytest.mark.parametrize(
+    ("body", "language", "trusted"),
+    [
+        ("BEGIN PERFORM setval('s.q', 5), pg_advisory_lock(1), pg_read_file('a'); END", "plpgsql", True),
+        ("BEGIN EXECUTE format('select %s', x); END", "plpgsql", True),
+        ("return 1", "plv8", True),
+        ("ST_Area", "c", False),
+        ("select 'dblink('", "sql", True),
+    ],
+)
+def test_what_only_may_write_or_cannot_be_read_is_mirrored(body: str, language: str, trusted: bool) -> None:
+    """READ ONLY refuses the one; most of the other only computes, and comparing it is what it is for."""
+    assert acts(routine(body, language, trusted)) == set()
+
+
+def test_a_compiled_function_acts_outside_by_its_name() -> None:
+    assert acts(routine("dblink", "c", False, name="dblink"), routine("x", "c", False)) == {"dblink"}
+    assert acts(routine("select 1", "sql", name="http_status")) == set()
+
+
+def test_what_only_writes_fire_acts_in_no_read() -> None:
+    table = ReachedRelation(triggers=(Trigger(1, True, EVERY),))
+    below = ReachedRelation(cascades=frozenset({("s", "table")}))
+    assert acts(routine("BEGIN PERFORM http_get('a'); END"), table=table, below=below) == {"f"}
+
+
+def test_the_function_before_every_request_is_part_of_every_read() -> None:
+    checked = routine("import socket", "plpython3u", False, name="check_it")
+    assert acts(checked, option="s.check_it", plain=ReachedRelation()) == {"check_it", "plain"}

@@ -206,6 +206,7 @@ async def test_status_tells_modes_tally_and_what_happened_last(port: Port) -> No
             "hazards": [],
             "held": False,
             "engine_share": 0.0,
+            "acts_outside": False,
         }
     ]
     assert status["last_reload"] == {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.config import Config, EngineConfig, ReadMode, Rule, UpstreamConfig, WriteMode
 from proxy.messages import Headers, Request
+from proxy.shadow.names import Actors
 from proxy.shadow.policy import (
     Decision,
     FindTouched,
@@ -362,3 +363,28 @@ def test_a_write_is_as_advanced_as_the_reads_of_what_its_representation_embeds(
     decision = decide(Request("POST", b"/storage?select=*"), config, names, 0.0, touched)
     assert (decision.mode, decision.serve == "engine") == (mode, mode == "engine")
     assert decision.rehearse == (mode == "rehearse")
+
+
+ACTING = replace(NAMES, actors=Actors(frozenset({("dlm", "data_item")}), frozenset({("dlm", "drop_all")})))
+
+
+@pytest.mark.parametrize("mode", ["shadow", "canary", "engine"])
+@pytest.mark.parametrize("target", [b"/data_item", b"/rpc/drop_all"])
+def test_a_read_that_may_act_outside_of_the_database_is_answered_and_not_mirrored(
+    mode: ReadMode, target: bytes
+) -> None:
+    config = configure(defaults=Rule(mode, share=100.0, verify=100.0))
+    decision = decide(Request("GET", target), config, ACTING, 0.0)
+    assert (decision.mode, decision.skip) == (mode, "acts_outside")
+    assert decision.serve == decide(Request("GET", target), config, NAMES, 0.0).serve
+
+
+def test_so_is_a_read_that_embeds_such_a_relation() -> None:
+    request, config = Request("GET", b"/storage?select=*,data_item(*)"), configure()
+    assert decide(request, config, ACTING, 0.0, touching("data_item")).skip == "acts_outside"
+    assert decide(request, config, ACTING, 0.0, touching("location")).skip is None
+
+
+def test_what_is_not_mirrored_anyway_keeps_its_reason() -> None:
+    config = configure(defaults=Rule("upstream"))
+    assert decide(Request("GET", b"/data_item"), config, ACTING, 0.0).skip == "mode"
