@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
-
 from proxy.apart import SecondOpinionApart
 from proxy.config import Config
 from proxy.config.reader import ConfigFile, read_config
@@ -32,7 +30,7 @@ from proxy.events import (
 )
 from proxy.files import read_file
 from proxy.judging import ReadinessWatch
-from proxy.operate.admin import AdminSources, make_admin
+from proxy.operate.admin import AdminSources, make_admin, open_admin
 from proxy.operate.admission import is_loopback
 from proxy.operate.health import Health, Reachability
 from proxy.operate.history import History
@@ -143,6 +141,7 @@ class Proxy:
             self._holds,
             clock=time.monotonic,
             wall_clock=wall_clock,
+            reach=self._reachability.ask,
         )
         self.emit = join_listeners(
             self.guarding.listen,
@@ -331,16 +330,9 @@ class Proxy:
             own_key=os.urandom(32),
             wall_clock=self._wall_clock,
         )
-        runner = web.AppRunner(make_admin(sources, pages.list_routes()), access_log=None)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        if self._sockets is not None:
-            await web.SockSite(runner, self._sockets.operators).start()
-            return find_port(self._sockets.operators)
-        address = self._config.admin
-        site = web.TCPSite(runner, address.host, address.port)
-        await site.start()
-        return site.port
+        operators = None if self._sockets is None else self._sockets.operators
+        application = make_admin(sources, pages.list_routes())
+        return await open_admin(application, self._config.admin, operators, self._stack)
 
     def _make_reload(self, path: Path) -> Reload:
         return Reload(

@@ -25,6 +25,7 @@ from proxy.server.conditions import ConditionsInForce
 from proxy.server.parts import TakesOffers
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot, State
+from proxy.shadow.guard import is_on_stage
 from proxy.shadow.policy import Decision
 from proxy.shadow.readiness import Readiness
 from proxy.shadow.redaction.secrets import make_redaction
@@ -67,7 +68,7 @@ async def examine(snapshot: Snapshot, reachability: Reachability) -> Condition:
     return Condition(
         schema_loaded=snapshot.engine is not None,
         upstream_reachable=None if upstream is None else await reachability.ask(upstream.url),
-        engine_serves=upstream is None or any("engine" in (rule.reads, rule.writes) for rule in rules),
+        engine_serves=upstream is None or is_on_stage(config),
         mirrors=any(rule.reads == "shadow" for rule in rules),
         upstream_was_reached=reachability.was_reached,
     )

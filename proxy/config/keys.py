@@ -343,7 +343,8 @@ SECTIONS = (
     Section(
         "guard",
         "When a table whose reads the engine answers (`canary`, `engine`) is put back into `shadow`, until a "
-        "person re-arms it. Without an upstream there is nothing to go back to, and the guard only alarms.",
+        "person re-arms it. Without an upstream that can be reached there is nothing to go back to, and the "
+        "guard only alarms.",
         (
             Key("window", DURATION, "How far the guard looks back."),
             Key("max_error_rate", FRACTION, "The share of the engine's reads that may fail or time out."),

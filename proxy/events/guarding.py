@@ -26,7 +26,7 @@ class Rearmed:
 
 @dataclass(frozen=True, slots=True)
 class GuardAlarmed:
-    """A table is beyond a limit, and there is no upstream to go back to."""
+    """A table is beyond a limit, and there is no upstream to go back to, or none that can be reached."""
 
     table: str
     reason: TripReason

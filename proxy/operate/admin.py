@@ -16,6 +16,7 @@ Who may ask for what is said in ``admission``.
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -26,7 +27,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 import proxy
-from proxy.config import Operator, ReadinessConfig
+from proxy.config import Address, Operator, ReadinessConfig
 from proxy.errors import UnderstudyError
 from proxy.messages import Answer, Request
 from proxy.operate.admission import SECRET_HEADER
@@ -98,6 +99,27 @@ class AdminSources:
     carry_out: Callable[[Wish], Awaitable[Outcome]]
     operators: Callable[[], Sequence[Operator]]
     loopback: bool
+
+
+async def open_admin(
+    application: web.Application,
+    address: Address,
+    listening: socket.socket | None,
+    stack: contextlib.AsyncExitStack,
+) -> int:
+    """Serve operators at ``address``, or on the socket that is ``listening``, until ``stack`` is left.
+
+    Gives the port. Raises OSError.
+    """
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    if listening is not None:
+        await web.SockSite(runner, listening).start()
+        return int(listening.getsockname()[1])
+    site = web.TCPSite(runner, address.host, address.port)
+    await site.start()
+    return site.port
 
 
 def make_admin(sources: AdminSources, pages: Iterable[web.RouteDef] = ()) -> web.Application:

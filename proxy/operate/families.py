@@ -176,7 +176,7 @@ class Families:
         )
         self.guard_alarms = counter(
             "guard_alarms_total",
-            "Tables found beyond a limit of the guard where there is no upstream to go back to, by reason.",
+            "Tables found beyond a limit of the guard while no upstream can be gone back to, by reason.",
             *("table", "reason"),
         )
         self.circuit_open = gauge(

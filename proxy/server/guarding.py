@@ -4,16 +4,19 @@ A hold is in force here in the moment in which the guard finds a reason, and it 
 every second, and at once when there is a new one, this replica's holds are put into the store and all those
 of the store are put in force. As long as the store has not been read, every table is held, since nobody
 knows which ones are: the upstream answers then, as it always could.
+
+No table is put back to an upstream that is gone: a slow answer, or one of some, is better than none. That is
+looked at every second while the engine answers clients.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
 from typing import Protocol
 
 from proxy.errors import UnderstudyError
 from proxy.events import Crashed, Emit, Event, GuardAlarmed, Held, Rearmed
 from proxy.server.state import State
-from proxy.shadow.guard import Guard, Hold, Trip, read_sign
+from proxy.shadow.guard import Guard, Hold, Trip, is_on_stage, read_sign
 
 INTERVAL = 1.0
 """Seconds between two looks at what other replicas hold."""
@@ -48,8 +51,9 @@ class Everything(Set[str]):
 class Guarding:
     """A listener that watches the engine wherever it answers clients.
 
-    ``clock`` gives seconds that only grow, ``wall_clock`` those since 1970. Without an upstream nothing is
-    held, for there is nothing to go back to: the guard only alarms.
+    ``clock`` gives seconds that only grow, ``wall_clock`` those since 1970; ``reach`` says whether something
+    accepts connections at a URL. Without an upstream that can be reached nothing is held, for there is
+    nothing to go back to: the guard only alarms.
     """
 
     def __init__(
@@ -60,12 +64,15 @@ class Guarding:
         *,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        reach: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._state = state
         self._emit = emit
         self._store = store
         self._clock = clock
         self._wall_clock = wall_clock
+        self._reach = reach
+        self._gone = False
         self._guard = Guard()
         self._holds: dict[str, Hold] = {}
         self._unwritten: dict[str, Hold] = {}
@@ -88,7 +95,7 @@ class Guarding:
         trip = self._guard.note(*sign, self._clock(), config.guard)
         if trip is None:
             return
-        if config.upstream is None:
+        if config.upstream is None or self._gone:
             self._emit(GuardAlarmed(trip.table, trip.reason, trip.words))
         else:
             self._hold(trip)
@@ -107,11 +114,18 @@ class Guarding:
         """Write new holds down and follow those of others, until cancelled."""
         while True:
             await self.exchange()
+            await self.look_at_upstream()
             try:
                 async with asyncio.timeout(INTERVAL):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
+
+    async def look_at_upstream(self) -> None:
+        """Find out whether the upstream is there to go back to, if that matters now."""
+        config = self._state.current.config
+        if config.upstream is not None:
+            self._gone = is_on_stage(config) and not await self._reach(config.upstream.url)
 
     async def exchange(self) -> None:
         """Write and read the store once. While it cannot be reached, the holds stay as they are."""

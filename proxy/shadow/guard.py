@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from proxy.config import GuardConfig
+from proxy.config import Config, GuardConfig
 from proxy.events import Event, FellBack, Judged, OutcomeLost, Served, Side, TripReason
 from proxy.shadow.words import count_of, fraction, period
 
@@ -51,6 +51,12 @@ class Hold:
     since: float
     reason: TripReason
     words: str
+
+
+def is_on_stage(config: Config) -> bool:
+    """Whether there is anything that the engine is to answer clients."""
+    rules = (config.defaults, *config.tables.values(), *config.functions.values())
+    return any(rule.reads in ON_STAGE or rule.writes == "engine" for rule in rules)
 
 
 def read_sign(event: Event, limits: GuardConfig, *, alone: bool = False) -> tuple[str, Sign] | None:

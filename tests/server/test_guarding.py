@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from proxy.config import Config, GuardConfig, UpstreamConfig
+from proxy.config import Config, GuardConfig, Rule, UpstreamConfig
 from proxy.errors import ApiError, EngineDown
 from proxy.events import Event, FellBack, GuardAlarmed, Held, Judged, OutcomeLost, Rearmed, Served
 from proxy.server.guarding import Guarding
@@ -53,12 +53,23 @@ class Replica:
     config: Config = field(default_factory=lambda: Config(upstream=UPSTREAM))
     events: list[Event] = field(default_factory=list)
     now: float = 0.0
+    reachable: bool = True
+    asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.state = State(Snapshot(self.config, Names(), None))
         self.guarding = Guarding(
-            self.state, self.emit, self.store, clock=lambda: self.now, wall_clock=lambda: 1000.0 + self.now
+            self.state,
+            self.emit,
+            self.store,
+            clock=lambda: self.now,
+            wall_clock=lambda: 1000.0 + self.now,
+            reach=self.reach,
         )
+
+    async def reach(self, url: str) -> bool:
+        self.asked.append(url)
+        return self.reachable
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -180,6 +191,39 @@ async def test_without_an_upstream_errors_and_slow_answers_raise_the_alarm(event
     alarms = [one for one in replica.events if isinstance(one, GuardAlarmed)]
     assert [one.table for one in alarms] == ["storage"]
     assert replica.holds == set()
+
+
+ON_STAGE = Config(upstream=UPSTREAM, tables={"storage": Rule("engine")})
+
+
+async def test_no_table_is_put_back_to_an_upstream_that_is_gone() -> None:
+    replica = Replica(config=ON_STAGE, reachable=False)
+    await replica.guarding.exchange()
+    await replica.guarding.look_at_upstream()
+    for _ in range(5):
+        replica.emit(replace(READ, code=200, seconds=9.0))
+    assert replica.holds == set()
+    assert isinstance(replica.events[-1], GuardAlarmed)
+    assert replica.asked == [UPSTREAM.url]
+
+
+async def test_it_is_as_soon_as_the_upstream_is_back_and_the_table_still_beyond_a_limit() -> None:
+    replica = Replica(config=ON_STAGE, reachable=False)
+    await replica.guarding.exchange()
+    await replica.guarding.look_at_upstream()
+    replica.emit(MISMATCH)
+    replica.reachable = True
+    await replica.guarding.look_at_upstream()
+    assert replica.holds == set()
+    replica.emit(MISMATCH)
+    assert replica.holds == {"storage"}
+
+
+@pytest.mark.parametrize("config", [Config(), Config(upstream=UPSTREAM)])
+async def test_who_only_mirrors_does_not_ask_whether_the_upstream_is_there(config: Config) -> None:
+    replica = Replica(config=config, reachable=False)
+    await replica.guarding.look_at_upstream()
+    assert replica.asked == []
 
 
 async def test_a_hold_outlives_the_process() -> None:
