@@ -40,7 +40,6 @@ _LONG_TARGET = 2048
 _LONG_BODY = 64 * 1024
 _LONG_STATEMENT = 16 * 1024
 """Longer ones are worked on off the event loop: others' requests shall not wait for them."""
-_MOST_PINNED = 10_000
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
 """How often a transaction that met another is tried again; PostgREST never stops (reference 0.6)."""
@@ -247,15 +246,14 @@ async def _run(
 async def _pin(query: Query, session: Session, transaction: Transaction, database: Database) -> str:
     """The statement to run. PostgreSQL is asked for types once per statement and search path."""
     key = (query.probe, session.search_path)
-    sql = database.pinned.get(key)
-    if sql is None:
+    try:
+        return database.pinned[key]
+    except KeyError:
         pins = await transaction.describe(query.probe)
         long = len(query.probe) > _LONG_STATEMENT
         sql = (await _work(long, build_statement, query.shape, pins)).sql
-        if len(database.pinned) >= _MOST_PINNED:
-            database.pinned.clear()
-        database.pinned[key] = sql
-    return sql
+        database.pinned.put(key, sql, len(query.probe) + len(sql))
+        return sql
 
 
 async def _estimate(query: Query, session: Session, transaction: Transaction, database: Database) -> int:

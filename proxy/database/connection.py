@@ -18,6 +18,7 @@ from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
 from proxy.database.faults import is_refusal, translate_fault
 from proxy.database.inspect import inspect
+from proxy.database.last_used import LastUsed
 from proxy.database.pipeline import Pipeline, Refused, Step
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
@@ -31,6 +32,9 @@ from proxy.engine.schema import Schema
 from proxy.engine.sql.build import Pins
 from proxy.engine.sql.session import Session, Settings
 from proxy.errors import ApiError, OutcomeUnknown
+
+_PINNED_ROOM = 1 << 23
+"""Characters of the statements whose types are remembered."""
 
 _EXPLAIN = re.compile(r"EXPLAIN \([^)]*\) ")
 
@@ -226,7 +230,7 @@ class Database:
         self._read_only = read_only
         self._largest = largest
         self.plans = Plans()
-        self.pinned: dict[tuple[str, str], str] = {}
+        self.pinned: LastUsed[tuple[str, str], str] = LastUsed(_PINNED_ROOM)
         """By statement and search path, the same with the types that PostgreSQL infers of its parameters."""
         self.pool: ConnectionPool[Pipeline] = ConnectionPool(self._connect, options, size=connections)
 

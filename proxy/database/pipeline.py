@@ -7,13 +7,13 @@ driver cannot send them so. It connects, authenticates, encrypts, and does all t
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
+from proxy.database.last_used import LastUsed
 from proxy.database.wire import (
     LARGEST,
     SYNC,
@@ -30,7 +30,9 @@ from proxy.database.wire import (
 )
 from proxy.engine.sql.session import Settings
 
-_MOST_STATEMENTS = 1024
+_ROOM = 1 << 20
+"""Characters of the statements that stay prepared on a connection; PostgreSQL takes some fifty times that."""
+
 _PARSED, _ROW, _DONE, _EMPTY, _ERROR, _READY = map(ord, "1DCIEZ")
 _IDLE = b"I"
 _LOST = "connection was closed in the middle of operation"
@@ -90,7 +92,7 @@ class Pipeline(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._inner: asyncio.Protocol = driver._protocol
         self._transport: asyncio.Transport = driver._transport
-        self._names: OrderedDict[str, bytes] = OrderedDict()
+        self._names: LastUsed[str, bytes] = LastUsed(_ROOM)
         self._dropped: list[bytes] = []
         self._given = 0
         self._turn: _Turn | None = None
@@ -141,24 +143,21 @@ class Pipeline(asyncio.Protocol):
         if not self._prepares:
             messages.append(parse_message(b"", sql))
             return b""
-        name = self._names.get(sql)
-        if name is None:
+        try:
+            return self._names[sql]
+        except KeyError:
             self._given += 1
-            name = self._names[sql] = b"understudy_%d" % self._given
+            name = b"understudy_%d" % self._given
+            self._dropped += self._names.put(sql, name, len(sql))
             parsed.append(sql)
             messages.append(parse_message(name, sql))
-            if len(self._names) > _MOST_STATEMENTS:
-                self._dropped.append(self._names.popitem(last=False)[1])
-        else:
-            self._names.move_to_end(sql)
-        return name
+            return name
 
     def _take_refusal(self, complaint: dict[str, str]) -> Any:
         refusal: Any = asyncpg.PostgresError.new(complaint)
         if isinstance(refusal, asyncpg.InvalidCachedStatementError | asyncpg.InvalidSQLStatementNameError):
             # The catalog has changed under what was prepared, or it is gone: all is prepared anew.
-            self._dropped += self._names.values()
-            self._names.clear()
+            self._dropped += self._names.clear()
         return refusal
 
     def data_received(self, data: bytes) -> None:
@@ -194,7 +193,7 @@ class Pipeline(asyncio.Protocol):
     def _end(self, turn: _Turn) -> None:
         self._turn = None
         for sql in turn.parsed[turn.prepared :]:
-            self._names.pop(sql, None)
+            self._names.drop(sql)
         if not turn.ended.done():
             turn.ended.set_result(None)
 

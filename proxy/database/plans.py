@@ -1,9 +1,9 @@
 """Plans that have been made, kept: those used last, under one snapshot."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
+from proxy.database.last_used import LastUsed
 from proxy.database.snapshot import EngineSnapshot
 from proxy.engine.parse.payload import Payload
 from proxy.engine.parse.request import ApiRequest, read_payload
@@ -29,9 +29,9 @@ class Plans:
 
     def __init__(self) -> None:
         self._snapshot: EngineSnapshot | None = None
-        self._heads: OrderedDict[Outline, ApiRequest | None] = OrderedDict()
-        self._plans: OrderedDict[tuple[Outline, frozenset[str], bool], Prepared | None] = OrderedDict()
-        self._sessions: OrderedDict[tuple[int, Headers], tuple[Plan, Session]] = OrderedDict()
+        self._heads: LastUsed[Outline, ApiRequest | None] = LastUsed(_MOST)
+        self._plans: LastUsed[tuple[Outline, frozenset[str], bool], Prepared | None] = LastUsed(_MOST)
+        self._sessions: LastUsed[tuple[int, Headers], tuple[Plan, Session]] = LastUsed(_MOST)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -67,32 +67,25 @@ class Plans:
         Both tell all that it depends on: a plan is for one method and path, and headers say who asks.
         """
         key = (id(plan), headers)
-        known = self._sessions.get(key)
-        if known is not None and known[0] is plan:
-            self._sessions.move_to_end(key)
-            return known[1]
-        session = make()
-        # With the plan, so that its number is given to no other.
-        self._sessions[key] = (plan, session)
-        if len(self._sessions) > _MOST:
-            self._sessions.popitem(last=False)
-        return session
+        try:
+            return self._sessions[key][1]
+        except KeyError:
+            session = make()
+            # With the plan, so that its number is given to no other.
+            self._sessions.put(key, (plan, session))
+            return session
 
 
-def _recall(
-    kept: OrderedDict[_Key, _Made | None], key: _Key, make: Callable[[], _Made | None]
-) -> _Made | None:
-    if key in kept:
-        kept.move_to_end(key)
-        return kept[key]
+def _recall(kept: LastUsed[_Key, _Made | None], key: _Key, make: Callable[[], _Made | None]) -> _Made | None:
     try:
-        made = make()
-    except (ApiError, Unsupported, RecursionError):
-        made = None
-    kept[key] = made
-    if len(kept) > _MOST:
-        kept.popitem(last=False)
-    return made
+        return kept[key]
+    except KeyError:
+        try:
+            made = make()
+        except (ApiError, Unsupported, RecursionError):
+            made = None
+        kept.put(key, made)
+        return made
 
 
 def _parse(outline: Outline, snapshot: EngineSnapshot) -> ApiRequest | None:

@@ -100,13 +100,14 @@ async def test_what_is_prepared_is_prepared_anew_when_it_is_gone(pipeline: Pipel
 async def test_no_more_is_kept_prepared_than_fits(conformance_database: ConformanceDatabase) -> None:
     made = Pipeline(await asyncpg.connect(conformance_database.url), prepares=True)
     try:
-        for number in range(1100):
-            await ask(made, f"SELECT {number}")
-        assert await ask(made, "SELECT 0") == [[b"0"]]
-        kept = await made.driver.fetchval(
-            "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'under%'"
+        filler = "x" * 10_000
+        for number in range(150):
+            await ask(made, f"SELECT {number}, '{filler}'")
+        assert (await ask(made, f"SELECT 0, '{filler}'"))[0][0] == b"0"
+        characters = await made.driver.fetchval(
+            "SELECT sum(length(statement)) FROM pg_prepared_statements WHERE name LIKE 'under%'"
         )
-        assert 1000 < kept <= 1025
+        assert 1_000_000 < characters < 1_100_000
     finally:
         made.terminate()
 
