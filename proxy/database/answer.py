@@ -200,8 +200,7 @@ async def _try_replica(
     took too long there is not tried again.
     """
     try:
-        async with replica.database.begin(session) as transaction:
-            return await work(transaction)
+        return await replica.database.transact(session, work)
     except EngineDown:
         replica.distrust()
         return None
@@ -220,8 +219,7 @@ async def _try(
     """What ``work`` makes of a transaction, begun again where another transaction stood in its way."""
     for attempt in range(1, _MOST_ATTEMPTS + 1):
         try:
-            async with database.begin(session) as transaction:
-                return await work(transaction)
+            return await database.transact(session, work)
         except ApiError as error:
             if error.code not in dialect.retried or attempt == _MOST_ATTEMPTS:
                 raise

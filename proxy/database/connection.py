@@ -4,8 +4,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
@@ -278,35 +277,37 @@ class Database:
 
         Its queries have to be in transactions: behind a pooler, others may be on different servers.
         """
-        async with self._connection(authenticated=True) as pipeline:
-            return await work(pipeline.driver)
+        return await self._lend(lambda pipeline: work(pipeline.driver), authenticated=True)
 
-    @asynccontextmanager
-    async def begin(self, session: Session) -> AsyncIterator[Transaction]:
-        """A transaction with the settings of ``session``; committed at the end, undone on any error.
+    async def transact(self, session: Session, work: Callable[[Transaction], Awaitable[_Result]]) -> _Result:
+        """What ``work`` makes of a transaction with the settings of ``session``.
 
-        Raises ApiError for what PostgreSQL refuses (reference 9.3), EngineDown when it cannot be reached, and
-        OutcomeUnknown when it is lost, or given up, while it commits what may have changed rows.
+        It is committed at the end, and undone on any error. Raises ApiError for what PostgreSQL refuses
+        (reference 9.3), EngineDown when it cannot be reached, and OutcomeUnknown when it is lost, or given
+        up, while it commits what may have changed rows.
         """
-        async with self._connection(authenticated=session.authenticated) as pipeline:
+
+        async def carry_out(pipeline: Pipeline) -> _Result:
             transaction = Transaction(
                 pipeline,
                 session,
                 read_only=session.read_only or self._read_only,
                 ending=_UNDO if self._read_only else (_COMMIT,),
             )
-            yield transaction
+            result = await work(transaction)
             await transaction.end()
+            return result
 
-    @asynccontextmanager
-    async def _connection(self, *, authenticated: bool) -> AsyncIterator[Pipeline]:
-        """A connection from the pool; thrown away unless the block ends well or rolls back."""
+        return await self._lend(carry_out, authenticated=session.authenticated)
+
+    async def _lend(self, work: Callable[[Pipeline], Awaitable[_Result]], *, authenticated: bool) -> _Result:
+        """What ``work`` makes of a connection, which is thrown away unless that ends well or rolls back."""
         dialect = find_dialect(self._options.compat)
         try:
             lease = await self.pool.acquire()
             pipeline = lease.connection
             try:
-                yield pipeline
+                return await work(pipeline)
             except (Refused, asyncpg.PostgresError, ApiError):
                 await _roll_back(pipeline, _UNDO if self._read_only else _UNDO[:1])
                 raise

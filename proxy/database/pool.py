@@ -8,8 +8,7 @@ first: it has prepared what is asked for most, and those that are not needed get
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -99,15 +98,6 @@ class ConnectionPool(Generic[_Link]):
     def idle(self) -> int:
         """How many open connections nobody uses."""
         return len(self._idle)
-
-    @asynccontextmanager
-    async def take(self) -> AsyncIterator[_Link]:
-        """A connection, given back at the end, or closed if that has been done. Raises as ``acquire``."""
-        lease = await self.acquire()
-        try:
-            yield lease.connection
-        finally:
-            self.release(lease)
 
     async def acquire(self) -> Lease[_Link]:
         """A connection, which has to be released.

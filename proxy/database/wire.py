@@ -110,24 +110,23 @@ class MessageReader:
         joined = self._join(data)
         if joined is None:
             return
-        at = 0
-        while (end := self._find_end(joined, at)) is not None:
+        at, size = 0, len(joined)
+        while size - at >= 5:
+            (length,) = _LENGTH.unpack_from(joined, at + 1)
+            if joined[at] not in _KINDS or not 4 <= length <= _LONG:
+                self._check(joined[at], length)
+            end = at + 1 + length
+            if end > size:
+                break
             # What is long is copied no more often than it has to be.
-            body = joined[at + 5 : end] if end - at < _LONG else memoryview(joined)[at + 5 : end]
+            body = joined[at + 5 : end] if length < _LONG else memoryview(joined)[at + 5 : end]
             yield joined[at], body
             at = end
         self._keep(joined, at)
 
     def take_whole(self, data: bytes) -> bytes:
         """The messages that are complete with ``data``, as they came. Raises as ``feed``."""
-        joined = self._join(data)
-        if joined is None:
-            return b""
-        at = 0
-        while (end := self._find_end(joined, at)) is not None:
-            at = end
-        self._keep(joined, at)
-        return joined[:at]
+        return b"".join(frame(kind, body) for kind, body in self.feed(data))
 
     def _join(self, data: bytes) -> bytes | None:
         """``data`` behind what was kept, or None while the message that is beginning is not complete."""
@@ -142,24 +141,14 @@ class MessageReader:
         self._parts.clear()
         return data
 
-    def _find_end(self, data: bytes, at: int) -> int | None:
-        """Where the message at ``at`` ends, or None if it is not complete."""
-        if len(data) - at < 5:
-            return None
-        end = at + self._measure(data, at)
-        return end if end <= len(data) else None
-
     def _keep(self, data: bytes, at: int) -> None:
         if at < len(data):
             self._parts.append(data[at:])
             self._size = len(data) - at
-            self._wanted = 5 if self._size < 5 else self._measure(data, at)
+            self._wanted = 5 if self._size < 5 else 1 + int(_LENGTH.unpack_from(data, at + 1)[0])
 
-    def _measure(self, data: bytes, at: int) -> int:
-        """How long the message at ``at`` is, with its head."""
-        length = _LENGTH.unpack_from(data, at + 1)[0]
-        if data[at] not in _KINDS or length < 4:
+    def _check(self, kind: int, length: int) -> None:
+        if kind not in _KINDS or length < 4:
             raise NoMessage
         if length > _LONG and length > self._largest():
             raise MessageTooLong
-        return int(length) + 1

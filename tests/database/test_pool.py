@@ -1,7 +1,8 @@
 """The pool's limits, with connections that are none and a clock of the test's own."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -60,8 +61,16 @@ class Bench:
 
     async def use(self) -> int:
         """Take a connection and give it back; gives its number."""
-        async with self.pool.take() as connection:
+        async with self.take() as connection:
             return connection.number
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[Connection]:
+        lease = await self.pool.acquire()
+        try:
+            yield lease.connection
+        finally:
+            self.pool.release(lease)
 
 
 @pytest.fixture
@@ -134,7 +143,7 @@ async def test_what_is_being_connected_ends_with_the_pool(bench: Bench) -> None:
 async def test_who_waits_too_long_is_told_so_and_counted(bench: Bench) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(2):
-            await stack.enter_async_context(bench.pool.take())
+            await stack.enter_async_context(bench.take())
         assert (bench.pool.used, bench.pool.waiting) == (2, 0)
         waiting = asyncio.create_task(bench.use())
         await asyncio.sleep(0)
@@ -169,7 +178,7 @@ async def test_a_connection_that_the_server_has_closed_is_replaced_unseen(bench:
 
 
 async def test_unused_connections_are_closed_without_anyone_taking_them(bench: Bench) -> None:
-    async with bench.pool.take(), bench.pool.take():
+    async with bench.take(), bench.take():
         pass
     bench.now += 20
     await bench.pool.sweep()
@@ -183,7 +192,7 @@ async def test_unused_connections_are_closed_without_anyone_taking_them(bench: B
 
 
 async def test_after_a_flush_only_new_connections_are_used(bench: Bench) -> None:
-    async with bench.pool.take() as held:
+    async with bench.take() as held:
         await bench.use()
         await bench.pool.flush()
         assert bench.made[1].closed
@@ -219,7 +228,7 @@ async def test_what_the_network_says_is_passed_on(bench: Bench) -> None:
 
 
 async def test_a_server_that_does_not_say_goodbye_is_not_waited_for(bench: Bench) -> None:
-    async with bench.pool.take(), bench.pool.take():
+    async with bench.take(), bench.take():
         pass
     silent, polite = bench.made
     asked: list[float | None] = []
@@ -238,16 +247,16 @@ async def test_a_server_that_does_not_say_goodbye_is_not_waited_for(bench: Bench
 async def test_a_connection_goes_to_who_waits_longest_not_to_who_comes_first(bench: Bench) -> None:
     order: list[str] = []
 
-    async def queue(name: str, pool: ConnectionPool[Connection]) -> None:
-        async with pool.take():
+    async def queue(name: str) -> None:
+        async with bench.take():
             order.append(name)
 
     lease, other = await bench.pool.acquire(), await bench.pool.acquire()
-    waiting = [asyncio.create_task(queue(name, bench.pool)) for name in ("first", "second")]
+    waiting = [asyncio.create_task(queue(name)) for name in ("first", "second")]
     await asyncio.sleep(0)
     bench.pool.release(lease)
     # Whoever comes now may not take what was just given back.
-    waiting.append(asyncio.create_task(queue("newcomer", bench.pool)))
+    waiting.append(asyncio.create_task(queue("newcomer")))
     await asyncio.gather(*waiting)
     assert order == ["first", "second", "newcomer"]
     bench.pool.release(other)

@@ -109,6 +109,11 @@ async def test_a_function_that_writes_is_refused_by_the_database_when_it_is_call
     await assert_all_accounted(stage)
 
 
+async def run(database: Database, session: Session, sql: str) -> list[str]:
+    """The lines that ``sql`` gives in a transaction."""
+    return await database.transact(session, lambda transaction: transaction.fetch_lines(sql, []))
+
+
 class TestTheMirrorsDatabase:
     """Even if the mirror wanted to write: what PostgreSQL says to it."""
 
@@ -129,8 +134,7 @@ class TestTheMirrorsDatabase:
     @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
     async def test_refuses_a_write(self, database: Database, isolation: str) -> None:
         with pytest.raises(ApiError) as raised:
-            async with database.begin(replace(self.SESSION, isolation=isolation)) as transaction:
-                await transaction.fetch(INSERT, [])
+            await run(database, replace(self.SESSION, isolation=isolation), INSERT)
         assert raised.value.code == "25006"
         assert raised.value.message == "cannot execute INSERT in a read-only transaction"
 
@@ -142,19 +146,15 @@ class TestTheMirrorsDatabase:
     ) -> None:
         session = replace(self.SESSION, settings=(*self.SESSION.settings, setting))
         with pytest.raises(ApiError) as raised:
-            async with database.begin(session) as transaction:
-                await transaction.fetch(INSERT, [])
+            await run(database, session, INSERT)
         assert raised.value.code in ("25001", "25006")
 
     async def test_refuses_to_be_talked_into_writing_within_the_transaction(self, database: Database) -> None:
         with pytest.raises(ApiError) as raised:
-            async with database.begin(self.SESSION) as transaction:
-                await transaction.fetch("SELECT set_config('transaction_read_only', 'off', true)", [])
+            await run(database, self.SESSION, "SELECT set_config('transaction_read_only', 'off', true)")
         assert raised.value.code == "25001"
 
     async def test_is_fit_for_reading_after_a_refusal(self, database: Database) -> None:
         with pytest.raises(ApiError):
-            async with database.begin(self.SESSION) as transaction:
-                await transaction.fetch(INSERT, [])
-        async with database.begin(self.SESSION) as transaction:
-            assert await transaction.fetch_lines("SELECT label FROM dlm.lone", []) == ["only row"]
+            await run(database, self.SESSION, INSERT)
+        assert await run(database, self.SESSION, "SELECT label FROM dlm.lone") == ["only row"]

@@ -98,8 +98,10 @@ async def test_a_mirror_cannot_write_though_nothing_is_set_for_its_connection(op
     )
     try:
         with pytest.raises(ApiError) as refused:
-            async with database.begin(session) as transaction:
-                await transaction.fetch_lines("DELETE FROM lone RETURNING label", [])
+            await database.transact(
+                session,
+                lambda transaction: transaction.fetch_lines("DELETE FROM lone RETURNING label", []),
+            )
         assert refused.value.code == "25006"
         assert (await database.read_snapshot()).count(":") >= 2
     finally:
