@@ -27,7 +27,7 @@ from tests.bench.processes import BenchError
 from tests.bench.reads import MIX, QUICK
 from tests.bench.report import count_failures, make_document, show
 from tests.bench.rounds import Plan, Results, measure
-from tests.bench.stage import POOL, Stage, set_stage
+from tests.bench.stage import POOL, Stage, find_postgrest, set_stage
 
 _WIDTH = 120
 """Columns that the widest table needs; a narrower terminal breaks lines, which loses less than cutting."""
@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         document = {**make_document(results, about), "goals": [asdict(goal) for goal in goals]}
         options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.chart is not None:
-        title = f"Understudy {proxy.__version__}: {about['PostgREST']}, {about['machine']}"
+        beside = "PostgREST" if find_postgrest() else "bare asyncpg, in PostgREST's place"
+        title = f"Understudy {proxy.__version__} beside {beside}; {about['machine']}"
         options.chart.write_text(make_chart(goals, title), encoding="utf-8")
     failed = count_failures(results)
     for side, failures in failed.items():
