@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make verdicts ARGS=...", description=__doc__)
     parser.add_argument("--minutes", type=float, default=15.0, help="for all rates of writing together (15)")
     parser.add_argument("--reads", type=int, default=1_000_000, help="for all rates together (1,000,000)")
-    parser.add_argument("--rates", type=int, nargs="+", default=[1000, 200, 10], help="writes a second")
+    parser.add_argument("--rates", type=int, nargs="+", default=[10, 200, 1000], help="writes a second")
     chosen = parser.parse_args(arguments)
     if find_postgrest()[: len(PROXY)] == PROXY:
         print("The upstream is a second process of our own engine: there is no PostgREST here.")
