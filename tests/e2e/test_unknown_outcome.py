@@ -115,7 +115,7 @@ async def test_nobody_knows_and_everybody_is_told_so(database: str, passing: boo
             (event,) = (row for row in running.tally.report() if row.table == "event")
             assert (event.unknown_outcomes, event.writes, sum(event.fallbacks.values())) == (1, 1, 0)
         assert relay.commits == 1
-        assert upstream.connections == 0
+        assert upstream.requests == [], "the guard may look whether it is there, and nobody asks it anything"
     after = await fetch_value(database, "SELECT count(*) FROM public.event")
     assert isinstance(before, int)
     assert after == before + passing
