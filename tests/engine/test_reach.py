@@ -199,7 +199,12 @@ def test_what_only_may_write_or_cannot_be_read_is_mirrored(body: str, language: 
 
 def test_a_compiled_function_acts_outside_by_its_name() -> None:
     assert acts(routine("dblink", "c", False, name="dblink"), routine("x", "c", False)) == {"dblink"}
-    assert acts(routine("select 1", "sql", name="http_status")) == set()
+    mine = routine("select 1", "sql", name="http_status")
+    assert acts(mine, view=ReachedRelation(texts=("SELECT http_status(1)",))) == set()
+    theirs = routine("http_get", "c", False, name="http_get")
+    assert acts(theirs, view=ReachedRelation(texts=("SELECT http_get('a')",))) == {"http_get", "view"}
+    mine = routine("select 1", "sql", name="pg_terminate_backend")
+    assert acts(mine, view=ReachedRelation(texts=("SELECT pg_terminate_backend(1)",))) == {"view"}
 
 
 def test_what_only_writes_fire_acts_in_no_read() -> None:
