@@ -49,13 +49,13 @@ async def load(order: Order) -> Sample:
     """Ask as ordered. A request that could not begin in time begins late, and its wait counts."""
     sample, times = Sample(), list[float]()
     begin = time.perf_counter() + 0.1
-    end = begin + order.seconds
+    requests = round(order.rate * order.seconds)
     request = Request("GET", order.target.encode(), ((b"Host", b"isolation"),))
 
     async def live(number: int) -> None:
-        turn = begin + number / order.rate
         async with contextlib.aclosing(Client(order.port, keep=order.keep, timeout=10)) as client:
-            while turn < end:
+            for count in range(number, requests, order.clients):
+                turn = begin + count / order.rate
                 await asyncio.sleep(max(0.0, turn - time.perf_counter()))
                 started = time.perf_counter()
                 sample.late = max(sample.late, (started - turn) * 1e3)
@@ -67,7 +67,6 @@ async def load(order: Order) -> Sample:
                     if answer.status != 200 or hashlib.sha256(answer.body).hexdigest() != order.digest:
                         note(f"{answer.status} {answer.body[:80]!r}")
                 times.append(time.perf_counter() - started)
-                turn += order.clients / order.rate
 
     def note(problem: str) -> None:
         sample.wrong += 1
