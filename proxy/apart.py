@@ -92,11 +92,13 @@ class SecondOpinionApart:
             return Shed(job.table, "deadline")
         engine = self._state.current.engine
         try:
-            outcome: Judged = await there.line.call(
+            outcome: Judged | Shed = await there.line.call(
                 "settle", job.table, job.exchange, job.since, job.mode, job.served_by
             )
         except LineEnded:
             return judge(job, Proof("failed", detail="the process that compares has ended"))
+        if isinstance(outcome, Shed):
+            return outcome
         if outcome.verdict == "mismatch" and engine is not self._state.current.engine:
             return judge(job, Proof("inconclusive", detail="the schema changed meanwhile"))
         return outcome
@@ -243,7 +245,7 @@ class _Served:
 
     async def settle(
         self, table: str, exchange: Exchange, since: float, mode: str, served_by: Side
-    ) -> Judged:
+    ) -> Judged | Shed:
         return await self._having.settle(Job(table, exchange, self.state.current, since, mode, served_by))
 
     async def find_differences(self, request: Request) -> Sequence[Difference]:

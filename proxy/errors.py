@@ -72,6 +72,10 @@ class EngineDown(UnderstudyError):
         self.error = error
 
 
+class EngineOverflows(EngineDown):
+    """The engine's answer is larger than there is room for, and was given up."""
+
+
 class OutcomeUnknown(EngineDown):
     """The connection was lost while a transaction was being committed: it took effect, or it did not."""
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import asyncpg
 
+from proxy.database.pipeline import AnswerTooLarge
 from proxy.engine.dialect import PRESENT, Dialect
 from proxy.engine.sqlstate import make_database_error
-from proxy.errors import ApiError, EngineDown
+from proxy.errors import ApiError, EngineDown, EngineOverflows
 
 _BROKEN = (
     *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
@@ -28,7 +29,8 @@ def translate_fault(
         refusal = make_database_error(error.sqlstate, *texts, authenticated=authenticated, dialect=dialect)
         return EngineDown(refusal) if _is_fatal(error) else refusal
     if isinstance(error, _BROKEN):
-        return EngineDown(ApiError(503, "PGRST001", "Database client error. Retrying the connection.", _LOST))
+        down = EngineOverflows if isinstance(error, AnswerTooLarge) else EngineDown
+        return down(ApiError(503, "PGRST001", "Database client error. Retrying the connection.", _LOST))
     return EngineDown(ApiError(503, "PGRST000", dialect.no_connection))
 
 

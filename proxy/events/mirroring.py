@@ -24,7 +24,16 @@ SkipReason: TypeAlias = Literal[
     "fell_back",
     "no_schema",
 ]
-ShedReason: TypeAlias = Literal["queue", "bytes", "deadline", "budget", "breaker", "paused", "shutdown"]
+ShedReason: TypeAlias = Literal[
+    "queue",
+    "bytes",
+    "deadline",
+    "budget",
+    "breaker",
+    "overflow",
+    "paused",
+    "shutdown",
+]
 
 
 @dataclass(frozen=True, slots=True)

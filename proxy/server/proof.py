@@ -17,6 +17,7 @@ from proxy.messages import Answer, Request
 from proxy.reading import Reading
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.failures import hear_engine
+from proxy.server.rests import Rests
 from proxy.server.state import AskEngine, Snapshot
 from proxy.shadow.compare import Comparison
 from proxy.shadow.parts import Parts, Place
@@ -35,8 +36,6 @@ READINGS = 3
 REST = 1.0
 """Seconds after a mismatch in which no other one of its shape is proven: one that every read of a busy shape
 shows must not take all the time there is."""
-
-MOST_SHAPES = 1000
 
 AskUpstream: TypeAlias = Callable[[Request, int], Awaitable[Answer]]
 ReadSnapshot: TypeAlias = Callable[[], Awaitable[str]]
@@ -121,7 +120,7 @@ class Prover:
         self._is_current = is_current
         self._await_calm = await_calm
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._proven: dict[str, float] = {}
+        self._proven = Rests()
 
     async def __call__(self, request: Request, pair: Pair, snapshot: Snapshot) -> Proof:
         """What the difference between the answers of ``pair`` is. Raises nothing that a side can cause."""
@@ -130,14 +129,14 @@ class Prover:
         if not reading.repeatable:
             return hearing.end("inconclusive", "a volatile function is not called again")
         shape = read_shape(request)
-        if self._clock() - self._proven.get(shape, -self._rest) < self._rest:
+        if self._proven.has(shape, self._clock()):
             return hearing.end("inconclusive", "a mismatch of this shape was proven a moment ago")
         limit = asyncio.timeout(READINGS * snapshot.config.shadow.timeout)
         try:
             async with limit, self._room:
                 proof = await self._settle(hearing, pair)
             if proof.verdict == "mismatch":
-                self._note_proven(shape)
+                self._proven.begin(shape, self._clock() + self._rest)
             return proof
         except TimeoutError:
             if not limit.expired():
@@ -147,11 +146,6 @@ class Prover:
             return hearing.end("inconclusive", "the upstream did not answer again")
         except UnderstudyError:
             return hearing.end("inconclusive", "the engine did not answer again")
-
-    def _note_proven(self, shape: str) -> None:
-        if len(self._proven) >= MOST_SHAPES:
-            self._proven.clear()
-        self._proven[shape] = self._clock()
 
     async def _settle(self, hearing: _Hearing, pair: Pair) -> Proof:
         case = open_case(await self._find_parts(hearing, pair))

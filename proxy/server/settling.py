@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from proxy.config import ShadowConfig
-from proxy.errors import Unsupported, UpstreamError, UpstreamRefused
-from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, SideAnswered, VolatileFound
+from proxy.errors import EngineOverflows, Unsupported, UpstreamError, UpstreamRefused
+from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, Shed, SideAnswered, VolatileFound
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.failures import hear_engine
 from proxy.server.proof import AskUpstream, Proof
+from proxy.server.rests import Rests
 from proxy.server.roles import find_role
 from proxy.server.state import AskEngine, Snapshot
 from proxy.shadow.policy import Side
@@ -26,6 +27,10 @@ from proxy.shadow.signature import sign
 
 MAX_REQUEST_LINE = 2000
 MAX_DETAIL = 120
+
+OVERFLOW_REST = 20.0
+"""Where the engine's answer overflows, its shape rests for so many times as long as that took: PostgreSQL has
+made all of it by then, and would make the next one in vain as well."""
 
 Prove: TypeAlias = Callable[[Request, Pair, Snapshot], Awaitable[Proof]]
 """Says what a difference between two answers is."""
@@ -89,17 +94,24 @@ class Settling:
         self._check = check
         self._emit = emit
         self._clock = clock
+        self._overflowing = Rests()
 
-    async def __call__(self, job: Job) -> Judged:
-        """The verdict on ``job``. Raises nothing that a side can cause."""
+    async def __call__(self, job: Job) -> Judged | Shed:
+        """The verdict on ``job``, or why there is none. Raises nothing that a side can cause."""
         started = self._clock()
-        asking = self._hear_upstream if job.served_by == "engine" else self._hear_engine
-        answer = await asking(job)
-        if isinstance(answer, Proof):
-            return judge(job, answer)
+        by_engine = job.served_by == "engine"
+        if not by_engine and self._overflows(job.exchange.request, started):
+            return Shed(job.table, "overflow")
+        answer = await (self._hear_upstream(job) if by_engine else self._hear_engine(job))
         seconds = max(0.0, self._clock() - started)
         self._spend(seconds)
-        if job.served_by == "engine":
+        if isinstance(answer, EngineOverflows):
+            rest = started + (1 + OVERFLOW_REST) * seconds
+            self._overflowing.begin(read_shape(job.exchange.request), rest)
+            answer = Proof("failed", detail="the answer is too large")
+        if isinstance(answer, Proof):
+            return judge(job, answer)
+        if by_engine:
             self._emit(SideAnswered(job.table, "upstream", seconds))
             pair = Pair(answer, job.exchange.answer)
         else:
@@ -114,13 +126,19 @@ class Settling:
             await self._have_checked(job, pair)
         return judge(job, Proof(comparison.verdict), seconds, pair.upstream)
 
-    async def _hear_engine(self, job: Job) -> Answer | Proof:
+    def _overflows(self, request: Request, now: float) -> bool:
+        """Whether the engine's answer to such a request was too large a short while ago."""
+        return bool(self._overflowing) and self._overflowing.has(read_shape(request), now)
+
+    async def _hear_engine(self, job: Job) -> Answer | Proof | EngineOverflows:
         limit = asyncio.timeout(job.limits.timeout)
         try:
             async with limit:
                 return await hear_engine(self._ask_engine, job.exchange.request, job.snapshot)
         except Unsupported as refusal:
             return Proof("unsupported", detail=refusal.feature[:MAX_DETAIL])
+        except EngineOverflows as error:
+            return error
         except Exception as error:
             return Proof("failed", detail="timeout" if limit.expired() else describe(error))
 

@@ -11,17 +11,23 @@ from typing import Literal, TypeAlias
 from tests.e2e.programs import Program
 from tests.faults.relay import Condition
 from tests.isolation.load import Order, Sample
-from tests.isolation.stage import HUGE, THING, Stage
+from tests.isolation.stage import HUGE, ODD, THING, Stage
 
-Engine: TypeAlias = Literal["fast", "1 s slow", "hung", "refusing", "crashing", "answering 1 GB"]
+Engine: TypeAlias = Literal[
+    "fast", "disagreeing", "1 s slow", "hung", "refusing", "crashing", "answering 1 GB"
+]
 CONDITIONS: Mapping[Engine, Condition] = {
     "fast": "well",
+    "disagreeing": "well",
     "1 s slow": "slow",
     "hung": "hung",
     "refusing": "refusing",
     "crashing": "flapping",
     "answering 1 GB": "well",
 }
+TARGETS: Mapping[Engine, str] = {"disagreeing": ODD, "answering 1 GB": HUGE}
+"""What is asked for where it is not the one thing."""
+
 Side: TypeAlias = Literal["off", "again", "on"]
 
 SHARE, LEAST = 0.05, 0.5
@@ -96,10 +102,9 @@ async def measure(stage: Stage, plan: Plan, tell: Callable[[Result], None]) -> l
 
 
 async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *, keep: bool) -> Result:
-    huge = engine == "answering 1 GB"
+    target = TARGETS.get(engine, THING)
     # One such answer at a time is as much as a machine has room for.
-    mirroring = stage.narrow if huge else stage.shadow
-    target = HUGE if huge else THING
+    mirroring = stage.narrow if target == HUGE else stage.shadow
     sides: dict[Side, Program] = {"off": stage.off, "again": stage.again, "on": mirroring}
     p99: dict[Side, list[float]] = {side: [] for side in sides}
     wrong, problems = 0, list[str]()

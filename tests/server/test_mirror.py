@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.config import CompareConfig, Config, IgnoreRule, ShadowConfig
-from proxy.errors import ApiError, Unsupported, render_error
+from proxy.errors import ApiError, EngineOverflows, Unsupported, render_error
 from proxy.events import (
     Crashed,
     Event,
@@ -126,11 +126,16 @@ class Stage:
     offered: int = 0
 
     def offer(
-        self, snapshot: Snapshot | None = None, table: str = "storage", answer: Answer = ROWS, times: int = 1
+        self,
+        snapshot: Snapshot | None = None,
+        table: str = "storage",
+        answer: Answer = ROWS,
+        times: int = 1,
+        request: Request = REQUEST,
     ) -> None:
         for _ in range(times):
             self.offered += 1
-            self.mirror.offer(decision(table), Exchange(REQUEST, answer, 0.25), snapshot or limited())
+            self.mirror.offer(decision(table), Exchange(request, answer, 0.25), snapshot or limited())
 
     async def settled(self) -> None:
         """Wait until nothing is queued or in work."""
@@ -264,6 +269,40 @@ def test_a_hung_engine_fails_after_its_time_and_not_before() -> None:
         await asyncio.sleep(0.2)
         verdict = judged(scene)
         assert (verdict.verdict, verdict.detail) == ("failed", "timeout")
+        await scene.mirror.close()
+        scene.assert_accounted()
+
+    run(main())
+
+
+def test_after_an_answer_that_overflows_its_shape_rests_twenty_times_as_long_as_it_took() -> None:
+    async def main() -> None:
+        asked = []
+
+        async def engine(request: Request, snapshot: Snapshot) -> Answer:
+            asked.append(now())
+            if b"id=eq" not in request.target:
+                return ROWS
+            await asyncio.sleep(2.0)
+            raise EngineOverflows(ApiError(503, "PGRST001", "Database client error."))
+
+        keeper = Gatekeeper()
+        scene = stage(engine, throttle=keeper)
+        scene.offer()
+        await scene.settled()
+        verdict = judged(scene)
+        assert (verdict.verdict, verdict.detail) == ("failed", "the answer is too large")
+        assert keeper.spent == 2.0
+        for seconds in (0.1, 39.0):
+            await asyncio.sleep(seconds)
+            scene.offer(request=Request("GET", b"/storage?id=eq.2"))
+            scene.offer(request=Request("GET", b"/storage?order=id"))
+            await scene.settled()
+        assert scene.ends == {"failed": 1, "overflow": 2, "match": 2}
+        await asyncio.sleep(1.0)
+        scene.offer()
+        await scene.settled()
+        assert scene.ends == {"failed": 2, "overflow": 2, "match": 2}
         await scene.mirror.close()
         scene.assert_accounted()
 

@@ -28,6 +28,12 @@ PART_COMES = "insert into shop.part values (10000 + $1, $1, 99, null) on conflic
 PART_GOES = "delete from shop.part where id = 10000 + $1"
 
 
+VACUUM = "vacuum shop.item, shop.part"
+VACUUM_EVERY = 5.0
+"""Seconds: the embedded server has no autovacuum, and by a thousand writes a second tables of a thousand rows
+would soon be read as slowly as such of a million."""
+
+
 def draw_write(chance: random.Random) -> tuple[str, int]:
     """A statement with its argument."""
     kind = chance.random()
@@ -63,7 +69,13 @@ async def write(url: str, rate: float, seed: int) -> None:
                     told = time.monotonic()
                     print(f"{done / (told - started):.0f}", flush=True)
 
-    await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+    async def vacuum() -> None:
+        connection = await asyncpg.connect(url)
+        while True:
+            await asyncio.sleep(VACUUM_EVERY)
+            await connection.execute(VACUUM)
+
+    await asyncio.gather(vacuum(), *(work() for _ in range(CONNECTIONS)))
 
 
 if __name__ == "__main__":
