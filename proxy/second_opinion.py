@@ -25,6 +25,7 @@ from proxy.server.proof import AT_ONCE, REST, AwaitCalm, Prover
 from proxy.server.selftest import SelfTest
 from proxy.server.settling import Job, Settling
 from proxy.server.state import Snapshot, State
+from proxy.server.witness import Witness
 
 
 def roll() -> float:
@@ -105,7 +106,7 @@ class SecondOpinion:
             await probe(table, request, snapshot)
 
         self.settle = Settling(
-            ask_engine,
+            Witness(ask_engine, database.read_snapshot, time.monotonic),
             comparer,
             make_prover(REST),
             emit,

@@ -30,7 +30,7 @@ ShedReason: TypeAlias = Literal[
     "deadline",
     "budget",
     "breaker",
-    "overflow",
+    "resting",
     "paused",
     "shutdown",
 ]

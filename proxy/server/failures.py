@@ -1,10 +1,12 @@
-"""Failures of the engine: which of its errors are answers, and those of its background work in one line."""
+"""Failures of the engine: which of its errors are answers, and the others in one line."""
 
 import json
 
 from proxy.errors import ApiError, EngineDown, render_error
 from proxy.messages import UNAVAILABLE, Answer, Request
 from proxy.server.state import AskEngine, Snapshot
+
+MAX_DETAIL = 120
 
 
 async def hear_engine(ask_engine: AskEngine, request: Request, snapshot: Snapshot) -> Answer:
@@ -36,3 +38,12 @@ def tell_failure(error: Exception) -> str:
         "message": refusal.message,
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def describe(error: BaseException) -> str:
+    """What kind of error it is and what caused it: class names only, since messages may quote values."""
+    names = [type(error).__name__]
+    cause = error.__cause__
+    if cause is not None:
+        names.append(type(cause).__name__)
+    return " from ".join(names)[:MAX_DETAIL]

@@ -15,8 +15,9 @@ from typing import Protocol, TypeAlias
 from proxy.config import ShadowConfig
 from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason
 from proxy.messages import Exchange
+from proxy.server.failures import describe
 from proxy.server.proof import Proof
-from proxy.server.settling import Job, describe, judge
+from proxy.server.settling import Job, judge
 from proxy.server.state import Snapshot
 from proxy.shadow.policy import Decision, Side
 

@@ -27,7 +27,8 @@ from proxy.events import (
 )
 from proxy.messages import Answer, Request
 from proxy.server.comparing import SMALL
-from proxy.server.settling import MAX_DETAIL, describe, render_request_line
+from proxy.server.failures import MAX_DETAIL, describe
+from proxy.server.settling import render_request_line
 from proxy.server.state import AskEngine, Snapshot
 from proxy.server.writes import OVERLAPPED
 from proxy.shadow.compare import Comparison

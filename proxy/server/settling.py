@@ -11,26 +11,21 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from proxy.config import ShadowConfig
-from proxy.errors import EngineOverflows, Unsupported, UpstreamError, UpstreamRefused
+from proxy.errors import UpstreamError, UpstreamRefused
 from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, Shed, SideAnswered, VolatileFound
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer, Pair
-from proxy.server.failures import hear_engine
+from proxy.server.failures import describe
 from proxy.server.proof import AskUpstream, Proof
-from proxy.server.rests import Rests
 from proxy.server.roles import find_role
-from proxy.server.state import AskEngine, Snapshot
+from proxy.server.state import Snapshot
+from proxy.server.witness import Witness
 from proxy.shadow.policy import Side
 from proxy.shadow.proposals import propose
 from proxy.shadow.shape import read_shape
 from proxy.shadow.signature import sign
 
 MAX_REQUEST_LINE = 2000
-MAX_DETAIL = 120
-
-OVERFLOW_REST = 20.0
-"""Where the engine's answer overflows, its shape rests for so many times as long as that took: PostgreSQL has
-made all of it by then, and would make the next one in vain as well."""
 
 Prove: TypeAlias = Callable[[Request, Pair, Snapshot], Awaitable[Proof]]
 """Says what a difference between two answers is."""
@@ -76,7 +71,7 @@ class Settling:
 
     def __init__(
         self,
-        ask_engine: AskEngine,
+        witness: Witness,
         comparer: Comparer,
         prove: Prove,
         emit: Emit,
@@ -86,7 +81,7 @@ class Settling:
         ask_upstream: AskUpstream = ask_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ask_engine = ask_engine
+        self._witness = witness
         self._comparer = comparer
         self._ask_upstream = ask_upstream
         self._prove = prove
@@ -94,21 +89,19 @@ class Settling:
         self._check = check
         self._emit = emit
         self._clock = clock
-        self._overflowing = Rests()
 
     async def __call__(self, job: Job) -> Judged | Shed:
         """The verdict on ``job``, or why there is none. Raises nothing that a side can cause."""
         started = self._clock()
         by_engine = job.served_by == "engine"
-        if not by_engine and self._overflows(job.exchange.request, started):
-            return Shed(job.table, "overflow")
-        answer = await (self._hear_upstream(job) if by_engine else self._hear_engine(job))
+        if by_engine:
+            answer = await self._hear_upstream(job)
+        elif self._witness.rests(job.exchange.request):
+            return Shed(job.table, "resting")
+        else:
+            answer = await self._witness.ask(job.exchange.request, job.snapshot)
         seconds = max(0.0, self._clock() - started)
         self._spend(seconds)
-        if isinstance(answer, EngineOverflows):
-            rest = started + (1 + OVERFLOW_REST) * seconds
-            self._overflowing.begin(read_shape(job.exchange.request), rest)
-            answer = Proof("failed", detail="the answer is too large")
         if isinstance(answer, Proof):
             return judge(job, answer)
         if by_engine:
@@ -125,22 +118,6 @@ class Settling:
         if comparison.verdict == "match":
             await self._have_checked(job, pair)
         return judge(job, Proof(comparison.verdict), seconds, pair.upstream)
-
-    def _overflows(self, request: Request, now: float) -> bool:
-        """Whether the engine's answer to such a request was too large a short while ago."""
-        return bool(self._overflowing) and self._overflowing.has(read_shape(request), now)
-
-    async def _hear_engine(self, job: Job) -> Answer | Proof | EngineOverflows:
-        limit = asyncio.timeout(job.limits.timeout)
-        try:
-            async with limit:
-                return await hear_engine(self._ask_engine, job.exchange.request, job.snapshot)
-        except Unsupported as refusal:
-            return Proof("unsupported", detail=refusal.feature[:MAX_DETAIL])
-        except EngineOverflows as error:
-            return error
-        except Exception as error:
-            return Proof("failed", detail="timeout" if limit.expired() else describe(error))
 
     async def _hear_upstream(self, job: Job) -> Answer | Proof:
         """What the upstream would have answered. That it is silent says nothing about the engine."""
@@ -206,12 +183,3 @@ def render_request_line(request: Request) -> str:
     """Method and target, shortened, without bytes that could not be shown."""
     target = request.target[:MAX_REQUEST_LINE].decode("ascii", "backslashreplace")
     return f"{request.method} {target}"
-
-
-def describe(error: BaseException) -> str:
-    """What kind of error it is and what caused it: class names only, since messages may quote values."""
-    names = [type(error).__name__]
-    cause = error.__cause__
-    if cause is not None:
-        names.append(type(cause).__name__)
-    return " from ".join(names)[:MAX_DETAIL]

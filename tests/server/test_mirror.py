@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.config import CompareConfig, Config, IgnoreRule, ShadowConfig
-from proxy.errors import ApiError, EngineOverflows, Unsupported, render_error
+from proxy.errors import ApiError, Unsupported, render_error
 from proxy.events import (
     Crashed,
     Event,
@@ -28,10 +28,12 @@ from proxy.events import (
 )
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import SMALL, Comparer, Pair
+from proxy.server.failures import describe
 from proxy.server.mirror import Mirror
 from proxy.server.proof import Proof
-from proxy.server.settling import Check, Prove, Settling, check_nothing, describe
+from proxy.server.settling import Check, Prove, Settling, check_nothing
 from proxy.server.state import Snapshot
+from proxy.server.witness import Witness
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision, Names, Side
 from tests.server.virtual_time import now, run
@@ -126,16 +128,11 @@ class Stage:
     offered: int = 0
 
     def offer(
-        self,
-        snapshot: Snapshot | None = None,
-        table: str = "storage",
-        answer: Answer = ROWS,
-        times: int = 1,
-        request: Request = REQUEST,
+        self, snapshot: Snapshot | None = None, table: str = "storage", answer: Answer = ROWS, times: int = 1
     ) -> None:
         for _ in range(times):
             self.offered += 1
-            self.mirror.offer(decision(table), Exchange(request, answer, 0.25), snapshot or limited())
+            self.mirror.offer(decision(table), Exchange(REQUEST, answer, 0.25), snapshot or limited())
 
     async def settled(self) -> None:
         """Wait until nothing is queued or in work."""
@@ -163,6 +160,15 @@ class Stage:
 async def believing(request: Request, pair: Pair, snapshot: Snapshot) -> Proof:
     """Takes the first difference for proven."""
     return Proof("mismatch", compare(request, pair.upstream, pair.engine).differences, pair)
+
+
+async def quiet() -> str:
+    """The snapshot of a database that is well."""
+    return "1:1:"
+
+
+def hearing(engine: Engine) -> Witness:
+    return Witness(engine, quiet, now)
 
 
 @dataclass
@@ -196,7 +202,7 @@ def stage(
 
     keeper = throttle or Gatekeeper()
     comparer = Comparer(comparing=comparing)
-    settling = Settling(engine, comparer, prove, listen, spend=keeper.spend, check=check, clock=now)
+    settling = Settling(hearing(engine), comparer, prove, listen, spend=keeper.spend, check=check, clock=now)
     mirror = Mirror(settling, keeper, listen, concurrency=concurrency, clock=now)
     mirror.open()
     return Stage(mirror, events, heard)
@@ -275,34 +281,14 @@ def test_a_hung_engine_fails_after_its_time_and_not_before() -> None:
     run(main())
 
 
-def test_after_an_answer_that_overflows_its_shape_rests_twenty_times_as_long_as_it_took() -> None:
+def test_what_rests_is_shed_and_what_failed_has_taken_its_time() -> None:
     async def main() -> None:
-        asked = []
-
-        async def engine(request: Request, snapshot: Snapshot) -> Answer:
-            asked.append(now())
-            if b"id=eq" not in request.target:
-                return ROWS
-            await asyncio.sleep(2.0)
-            raise EngineOverflows(ApiError(503, "PGRST001", "Database client error."))
-
         keeper = Gatekeeper()
-        scene = stage(engine, throttle=keeper)
-        scene.offer()
+        scene = stage(hung, concurrency=1, throttle=keeper)
+        scene.offer(limited(timeout=2.0), times=2)
         await scene.settled()
-        verdict = judged(scene)
-        assert (verdict.verdict, verdict.detail) == ("failed", "the answer is too large")
-        assert keeper.spent == 2.0
-        for seconds in (0.1, 39.0):
-            await asyncio.sleep(seconds)
-            scene.offer(request=Request("GET", b"/storage?id=eq.2"))
-            scene.offer(request=Request("GET", b"/storage?order=id"))
-            await scene.settled()
-        assert scene.ends == {"failed": 1, "overflow": 2, "match": 2}
-        await asyncio.sleep(1.0)
-        scene.offer()
-        await scene.settled()
-        assert scene.ends == {"failed": 2, "overflow": 2, "match": 2}
+        assert scene.ends == {"failed": 1, "resting": 1}
+        assert (keeper.spent, now()) == (2.0, 2.0)
         await scene.mirror.close()
         scene.assert_accounted()
 
@@ -505,7 +491,7 @@ def test_a_listener_that_fails_stops_neither_the_client_nor_the_workers() -> Non
 
     async def main() -> None:
         keeper = Gatekeeper()
-        settling = Settling(fast, Comparer(), believing, failing, spend=keeper.spend, clock=now)
+        settling = Settling(hearing(fast), Comparer(), believing, failing, spend=keeper.spend, clock=now)
         mirror = Mirror(settling, keeper, failing, concurrency=1, clock=now)
         mirror.open()
         for _ in range(3):

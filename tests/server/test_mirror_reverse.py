@@ -14,7 +14,7 @@ from proxy.server.mirror import Mirror
 from proxy.server.settling import Settling
 from proxy.shadow.policy import Decision
 from proxy.trace import TraceParent
-from tests.server.test_mirror import OTHER_ROWS, REQUEST, ROWS, Gatekeeper, believing, hung, limited
+from tests.server.test_mirror import OTHER_ROWS, REQUEST, ROWS, Gatekeeper, believing, hearing, hung, limited
 from tests.server.virtual_time import now, run
 
 SERVED = Decision("storage", "canary", True, "engine", None)
@@ -29,7 +29,7 @@ async def play(
     events: list[Event] = []
     keeper = Gatekeeper()
     settling = Settling(
-        hung,
+        hearing(hung),
         Comparer(),
         believing,
         events.append,

@@ -24,6 +24,7 @@ from proxy.server.schema_cache import make_names
 from proxy.server.settling import Settling
 from proxy.server.state import Snapshot
 from proxy.server.throttle import Throttle
+from proxy.server.witness import Witness
 from proxy.shadow.policy import Decision
 from tests.verdicts.faults import Fault
 from tests.verdicts.stage import engine_settings
@@ -102,7 +103,13 @@ async def _detect_one(
             is_current=lambda _: True,
         )
         throttle = Throttle(time.monotonic, lambda: 0)
-        settling = Settling(touched, comparer, prover, told.put_nowait, spend=throttle.spend)
+        settling = Settling(
+            Witness(touched, database.read_snapshot, time.monotonic),
+            comparer,
+            prover,
+            told.put_nowait,
+            spend=throttle.spend,
+        )
         mirror = Mirror(settling, throttle, told.put_nowait, concurrency=1)
         mirror.open()
         stack.push_async_callback(mirror.close)
