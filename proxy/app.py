@@ -22,10 +22,8 @@ from proxy.databases import AnswerRequest, asking, find_room, listening, loading
 from proxy.events import (
     ConfigReloaded,
     Event,
-    Held,
+    MismatchOpened,
     Rearmed,
-    RehearsalRefused,
-    RuleExpired,
     SchemaLoaded,
 )
 from proxy.files import read_file
@@ -42,7 +40,7 @@ from proxy.operate.log_output import LOGGER
 from proxy.operate.metrics import Metrics
 from proxy.operate.proposals import Proposals
 from proxy.operate.recent import Recent
-from proxy.operate.rules import Rules, is_expired
+from proxy.operate.rules import Rules
 from proxy.operate.tally import Tally
 from proxy.operate.tracing import begin_tracing
 from proxy.operators import (
@@ -69,8 +67,9 @@ from proxy.server.state import AskEngine, Snapshot, State
 from proxy.server.throttle import Throttle
 from proxy.server.upstream import Upstream
 from proxy.server.writes import Writes
-from proxy.shadow.policy import Names, TableModes, list_modes
+from proxy.shadow.policy import Names
 from proxy.shadow.readiness import Readiness
+from proxy.showing import Showing
 from proxy.web.handlers import Pages
 from proxy.wishes import WatchedFile, Wishes
 
@@ -118,7 +117,6 @@ class Proxy:
         self._wall_clock = wall_clock
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._refused: Mapping[str, tuple[str, ...]] = {}
         self.state = State(Snapshot(config, Names(), None))
         self.ledger = make_ledger(config.ledger, self.state, self._emit_later, wall_clock)
         self._recorder = make_recorder(self.state)
@@ -130,6 +128,7 @@ class Proxy:
         self.health = Health(wall_clock)
         self._reachability = Reachability(time.monotonic)
         self.metrics = Metrics(wall_clock)
+        self._showing = Showing(self.state, self.metrics, self._emit_later)
         self._tracing = begin_tracing() if config.log.spans else None
         self._log = EventLog(logging.getLogger(LOGGER), time.monotonic, lambda: self.state.current.config.log)
         self.history = History(time.monotonic)
@@ -143,21 +142,19 @@ class Proxy:
             wall_clock=wall_clock,
             reach=self._reachability.ask,
         )
+        listeners = (
+            *(self.guarding, self.metrics, self.tally, self.recent, self.rules, self.proposals),
+            *(self.health, self.history, self.ledger, self._recorder, self._log),
+            *((self._tracing,) if self._tracing is not None else ()),
+            self._showing,
+        )
         self.emit = join_listeners(
-            self.guarding.listen,
-            self.metrics.listen,
-            self.tally.listen,
-            self.recent.listen,
-            self.rules.listen,
-            self.proposals.listen,
-            self.health.listen,
-            self.history.listen,
-            self.ledger.listen,
-            self._recorder.listen,
-            self._tell_shrinker,
-            self._log.listen,
-            self._show_config,
-            *((self._tracing.listen,) if self._tracing is not None else ()),
+            *(listener.hearing for listener in listeners),
+            {
+                MismatchOpened: self._have_shrunk,
+                SchemaLoaded: lambda _: self._loaded.set(),
+                Rearmed: self._note_rearmed,
+            },
         )
         self.reload = None if path is None else self._make_reload(path)
         self.carry_out = self._make_wishes(wall_clock)
@@ -311,7 +308,7 @@ class Proxy:
             throttle,
             self.proposals,
             lambda: self.rules.report(self.state.current.config.compare.ignore, date.today()),
-            self._list_modes,
+            self._showing.list_modes,
             lambda: examine(self.state.current, self._reachability),
             ledger.describe,
             ledger,
@@ -354,39 +351,18 @@ class Proxy:
     def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
-    def _list_modes(self) -> tuple[TableModes, ...]:
-        snapshot = self.state.current
-        return list_modes(snapshot.config, snapshot.names, snapshot.holds)
-
     def _emit_later(self, event: Event) -> None:
         """``emit``, for those that are made before it."""
         self.emit(event)
 
-    def _tell_shrinker(self, event: Event) -> None:
+    def _have_shrunk(self, opened: MismatchOpened) -> None:
         if self._shrinker is not None:
-            self._shrinker.listen(event)
+            self._shrinker.listen(opened)
+
+    def _note_rearmed(self, _: Rearmed) -> None:
+        if self._handler is not None:
+            self._handler.ask_engine_again()
 
     def _show_readiness(self, readiness: Readiness) -> None:
         self.metrics.show_readiness(readiness)
         self.judgements.note(readiness)
-
-    def _show_config(self, event: Event) -> None:
-        if isinstance(event, SchemaLoaded):
-            self._loaded.set()
-        if isinstance(event, Held | Rearmed):
-            self.metrics.set_tables(self._list_modes())
-        if isinstance(event, Rearmed) and self._handler is not None:
-            self._handler.ask_engine_again()
-        if isinstance(event, ConfigReloaded | SchemaLoaded) and event.accepted:
-            modes = self._list_modes()
-            self.metrics.set_tables(modes)
-            refused = {table.table: table.hazards for table in modes if table.hazards}
-            for table, hazards in refused.items() - self._refused.items():
-                self.emit(RehearsalRefused(table, hazards))
-            self._refused = refused
-        if isinstance(event, ConfigReloaded) and event.accepted:
-            rules = self.state.current.config.compare.ignore
-            self.metrics.set_rules(rule.name for rule in rules)
-            for rule in rules:
-                if is_expired(rule, date.today()):
-                    self.emit(RuleExpired(rule.name, rule.expires.isoformat()))

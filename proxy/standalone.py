@@ -30,7 +30,7 @@ from proxy.engine.auth.claims import identify
 from proxy.engine.edge import answer_preflight
 from proxy.engine.schema_dump import dump_schema, summarize_schema
 from proxy.errors import ApiError, EngineDown, OutcomeUnknown, Unrecoverable
-from proxy.events import Crashed, DatabaseReached, Event, OutcomeLost, SchemaLoaded
+from proxy.events import Crashed, DatabaseReached, OutcomeLost, SchemaLoaded
 from proxy.messages import READ_METHODS, Answer, Request
 from proxy.operate.listeners import join_listeners
 from proxy.operate.postgrest_admin import Gauges, LoadCounts, LoneSources, PostgrestAdmin
@@ -81,7 +81,7 @@ class Standalone:
             options.log_level, out, err, lambda: datetime.now().astimezone(), lambda: self._options
         )
         self._loads = LoadCounts()
-        self.emit = join_listeners(self._loads.listen, self.log.listen, self._summarize)
+        self.emit = join_listeners(self._loads.hearing, self.log.hearing, {SchemaLoaded: self._summarize})
         self._database = Database(options, connections=options.db_pool, application_name=NAME)
         self._stack.push_async_callback(self._database.close)
         self._stack.push_async_callback(self._orders.close)
@@ -282,9 +282,9 @@ class Standalone:
             token_evictions=TOKENS.evictions,
         )
 
-    def _summarize(self, event: Event) -> None:
+    def _summarize(self, event: SchemaLoaded) -> None:
         engine = self.state.current.engine
-        if isinstance(event, SchemaLoaded) and event.accepted and engine is not None:
+        if event.accepted and engine is not None:
             self.log.say(f"Schema cache loaded {summarize_schema(engine.schema)}")
 
     async def _sweep(self) -> None:

@@ -46,7 +46,8 @@ ROOMS = {
     "apart": SERVES_EVERYONE | {"database", "line", "loop", "operate", "second_opinion", "server", "shadow"},
     "app": SERVES_EVERYONE
     | {"apart", "database", "databases", "files", "judging", "ledger", "operate", "operators"}
-    | {"second_opinion", "server", "shadow", "tape", "web", "wishes"},
+    | {"second_opinion", "server", "shadow", "showing", "tape", "web", "wishes"},
+    "showing": SERVES_EVERYONE | {"operate", "server", "shadow"},
     "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
     "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},

@@ -11,6 +11,7 @@ configuration  the file, and the modes in it
 database       schema cache, settings, notifications
 ledger         evidence that outlives the process
 process        faults of ours
+listener       who hears of which of them
 """
 
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from proxy.events.database import (
 )
 from proxy.events.guarding import GuardAlarmed, Held, Rearmed, TripReason
 from proxy.events.ledger import LedgerFlushed, LedgerKind, LedgerShed, MismatchOpened, MismatchShrunk
+from proxy.events.listener import Hearing, Listener
 from proxy.events.mirroring import (
     Judged,
     ReadAgain,
@@ -71,12 +73,14 @@ __all__ = [
     "FallbackReason",
     "FellBack",
     "GuardAlarmed",
+    "Hearing",
     "Held",
     "Interval",
     "Judged",
     "LedgerFlushed",
     "LedgerKind",
     "LedgerShed",
+    "Listener",
     "ListenerFailed",
     "ListenerStarted",
     "LoadDelayed",

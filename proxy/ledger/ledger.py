@@ -11,19 +11,20 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from proxy.events import (
     Crashed,
     Emit,
-    Event,
     FellBack,
     Judged,
     LedgerFlushed,
     LedgerKind,
     LedgerShed,
+    Listener,
     MismatchShrunk,
     ModeChanged,
     OutcomeLost,
@@ -70,7 +71,7 @@ class LedgerCondition:
     shed: dict[str, int]
 
 
-class Ledger:
+class Ledger(Listener):
     """Keeps evidence in ``database``.
 
     ``find_conditions`` gives those in force for a table and a version of the upstream, ``redaction`` what is
@@ -93,6 +94,21 @@ class Ledger:
         max_keys: int = MAX_KEYS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
+        super().__init__(
+            {
+                Judged: self._count_verdict,
+                Served: self._count_served,
+                Skipped: self._count_skipped,
+                Shed: self._by("shed", "reason"),
+                FellBack: self._by("fell_back", "reason"),
+                Rehearsed: self._by("rehearsed", "verdict"),
+                Unrehearsed: self._by("unrehearsed", "reason"),
+                OutcomeLost: self._by("outcome_lost", "side"),
+                RuleHit: self._by("ignored", "rule"),
+                MismatchShrunk: self._keep_smallest,
+                ModeChanged: self._keep_change,
+            }
+        )
         self._database = database
         self._emit = emit
         self._find_conditions = find_conditions
@@ -139,35 +155,24 @@ class Ledger:
         """Whether the last attempt to write came through."""
         return self._last_flush is not None and not self._problem
 
-    def listen(self, event: Event) -> None:
-        """Count ``event`` if it is evidence."""
-        batch = self._batch
-        match event:
-            case Judged():
-                self._count_verdict(event)
-            case Served():
-                batch.add_traffic(event.table, "reads" if event.read else "writes", event.answered_by)
-            case Skipped():
-                if event.reason != "method":
-                    batch.add_traffic(event.table, "skipped", event.reason)
-            case Shed():
-                batch.add_traffic(event.table, "shed", event.reason)
-            case FellBack():
-                batch.add_traffic(event.table, "fell_back", event.reason)
-            case Rehearsed():
-                batch.add_traffic(event.table, "rehearsed", event.verdict)
-            case Unrehearsed():
-                batch.add_traffic(event.table, "unrehearsed", event.reason)
-            case OutcomeLost():
-                batch.add_traffic(event.table, "outcome_lost", event.side)
-            case RuleHit():
-                batch.add_traffic(event.table, "ignored", event.rule)
-            case MismatchShrunk():
-                batch.add_smallest(event)
-            case ModeChanged():
-                batch.add_change(event, self._wall_clock())
-            case _:
-                pass
+    def _count_served(self, served: Served) -> None:
+        kind = "reads" if served.read else "writes"
+        self._batch.add_traffic(served.table, kind, served.answered_by)
+
+    def _count_skipped(self, skipped: Skipped) -> None:
+        if skipped.reason != "method":
+            self._batch.add_traffic(skipped.table, "skipped", skipped.reason)
+
+    def _by(self, kind: str, what: str) -> Callable[[Any], None]:
+        """Counts an event as traffic of ``kind``, by ``what`` it says."""
+        read: Callable[[Any], str] = attrgetter(what)
+        return lambda event: self._batch.add_traffic(event.table, kind, read(event))
+
+    def _keep_smallest(self, shrunk: MismatchShrunk) -> None:
+        self._batch.add_smallest(shrunk)
+
+    def _keep_change(self, changed: ModeChanged) -> None:
+        self._batch.add_change(changed, self._wall_clock())
 
     def _count_verdict(self, event: Judged) -> None:
         now = self._wall_clock()

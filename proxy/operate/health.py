@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proxy.events import ConfigReloaded, Event, SchemaLoaded
+from proxy.events import ConfigReloaded, Listener, SchemaLoaded
 from proxy.shadow.scrub import scrub
 
 FRESH = 1.0
@@ -78,27 +78,23 @@ class LastSchemaLoad:
     problem: str = ""
 
 
-class Health:
+class Health(Listener):
     """A listener that remembers the last reload and the last load of the schema cache."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         """``wall_clock`` gives the time in seconds since 1970."""
+        super().__init__({ConfigReloaded: self._note_reload, SchemaLoaded: self._note_load})
         self._wall_clock = wall_clock
         self.last_reload: LastReload | None = None
         self.last_schema_load: LastSchemaLoad | None = None
 
-    def listen(self, event: Event) -> None:
-        """Remember ``event`` if it is one of the two."""
-        now = self._wall_clock()
-        match event:
-            case ConfigReloaded():
-                problem = scrub(event.problem)
-                self.last_reload = LastReload(now, event.accepted, problem, event.needs_restart)
-            case SchemaLoaded():
-                problem = scrub(event.problem)
-                self.last_schema_load = LastSchemaLoad(now, event.accepted, event.relations, problem)
-            case _:
-                pass
+    def _note_reload(self, event: ConfigReloaded) -> None:
+        problem = scrub(event.problem)
+        self.last_reload = LastReload(self._wall_clock(), event.accepted, problem, event.needs_restart)
+
+    def _note_load(self, event: SchemaLoaded) -> None:
+        problem = scrub(event.problem)
+        self.last_schema_load = LastSchemaLoad(self._wall_clock(), event.accepted, event.relations, problem)
 
 
 class Reachability:

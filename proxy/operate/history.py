@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.events import Event, Judged, Served, SideAnswered
+from proxy.events import Judged, Listener, Served, SideAnswered
 from proxy.shadow.readiness import AGREED, UNANSWERED
 
 SECONDS = 30.0
@@ -65,39 +65,38 @@ class _Slot:
         )
 
 
-class History:
+class History(Listener):
     """A listener that counts. ``clock`` gives seconds that only grow."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__({Served: self._count, SideAnswered: self._time, Judged: self._judge})
         self._clock = clock
         self._tables: dict[str, deque[_Slot]] = {}
 
-    def listen(self, event: Event) -> None:
-        """Count ``event``."""
-        match event:
-            case Served(read=True):
-                slot = self._find(event.table)
-                if slot is not None:
-                    slot.engine += event.answered_by == "engine"
-                    slot.upstream += event.answered_by != "engine"
-            case SideAnswered():
-                slot = self._find(event.table)
-                if slot is not None and event.seconds > 0:
-                    if event.side == "engine":
-                        slot.engine_times += 1
-                        slot.engine_logs += math.log(event.seconds)
-                    else:
-                        slot.upstream_times += 1
-                        slot.upstream_logs += math.log(event.seconds)
-            case Judged():
-                slot = self._find(event.table)
-                if slot is not None:
-                    slot.agreed += event.verdict in AGREED
-                    slot.mismatches += event.verdict == "mismatch"
-                    slot.unanswered += event.verdict in UNANSWERED
-                    slot.undecided += event.verdict not in (*AGREED, *UNANSWERED, "mismatch")
-            case _:
-                pass
+    def _count(self, served: Served) -> None:
+        slot = self._find(served.table) if served.read else None
+        if slot is not None:
+            slot.engine += served.answered_by == "engine"
+            slot.upstream += served.answered_by != "engine"
+
+    def _time(self, answered: SideAnswered) -> None:
+        slot = self._find(answered.table)
+        if slot is None or answered.seconds <= 0:
+            return
+        if answered.side == "engine":
+            slot.engine_times += 1
+            slot.engine_logs += math.log(answered.seconds)
+        else:
+            slot.upstream_times += 1
+            slot.upstream_logs += math.log(answered.seconds)
+
+    def _judge(self, judged: Judged) -> None:
+        slot = self._find(judged.table)
+        if slot is not None:
+            slot.agreed += judged.verdict in AGREED
+            slot.mismatches += judged.verdict == "mismatch"
+            slot.unanswered += judged.verdict in UNANSWERED
+            slot.undecided += judged.verdict not in (*AGREED, *UNANSWERED, "mismatch")
 
     def report(self, table: str) -> tuple[Moment, ...]:
         """The last ``SLOTS`` moments of ``table``, the oldest first; the last one is still going on."""

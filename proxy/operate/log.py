@@ -6,16 +6,19 @@ A ``Record`` is the message that the standard library's logging is given; ``log_
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, get_args
 
 from proxy.config import LeastLevel, LogConfig
-from proxy.events import Event, Judged, Served
+from proxy.events import Event, Judged, Listener, Served, SideAnswered, Skipped
 from proxy.operate.log_records import Record, describe_event, describe_request, identify
 
 BURST = 5
 """How many records of one kind are written in one window; the rest are counted in the next record."""
 
 WINDOW_SECONDS = 10.0
+
+EVERYDAY: Final[frozenset[type[Any]]] = frozenset({SideAnswered, Skipped})
+"""What comes with every request: nobody asks whether that is noteworthy."""
 
 LEVELS: Final[dict[LeastLevel, int]] = {
     "info": logging.INFO,
@@ -31,7 +34,7 @@ class _Window:
     suppressed: int = 0
 
 
-class EventLog:
+class EventLog(Listener):
     """A listener that writes noteworthy events to ``logger``, no more than ``burst`` of a kind per window.
 
     ``clock`` counts seconds. ``settings`` gives what the configuration says at the moment.
@@ -45,6 +48,8 @@ class EventLog:
         burst: int = BURST,
         window_seconds: float = WINDOW_SECONDS,
     ) -> None:
+        noteworthy = set(get_args(Event)) - EVERYDAY
+        super().__init__({**dict.fromkeys(noteworthy, self._note), Served: self._note_served})
         self._logger = logger
         self._clock = clock
         self._settings = settings
@@ -52,11 +57,8 @@ class EventLog:
         self._window_seconds = window_seconds
         self._windows: dict[str, _Window] = {}
 
-    def listen(self, event: Event) -> None:
+    def _note(self, event: Event) -> None:
         """Write ``event`` if it is noteworthy and its kind's rate allows."""
-        if isinstance(event, Served):
-            self._listen_served(event)
-            return
         record = describe_event(event)
         if record is None:
             return
@@ -68,7 +70,7 @@ class EventLog:
             record = replace(record, fields={**record.fields, **names})
         self._write(record)
 
-    def _listen_served(self, event: Served) -> None:
+    def _note_served(self, event: Served) -> None:
         settings = self._settings()
         if settings.requests:
             record = describe_request(event, settings.request_id)

@@ -5,6 +5,7 @@ Every child that an alert may look at exists with the value 0 before anything ha
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -13,13 +14,14 @@ from proxy.events import (
     CircuitChanged,
     ConfigReloaded,
     Crashed,
-    Event,
     FellBack,
     GuardAlarmed,
+    Hearing,
     Held,
     Judged,
     LedgerFlushed,
     LedgerShed,
+    Listener,
     ModeChanged,
     OutcomeLost,
     ReadAgain,
@@ -95,7 +97,7 @@ class Stoppable(Protocol):
     def stopped(self) -> bool: ...
 
 
-class Metrics:
+class Metrics(Listener):
     """A listener that keeps the metrics in ``registry``.
 
     ``wall_clock`` gives the time in seconds since 1970. A table that once had a label keeps it, so that
@@ -106,6 +108,7 @@ class Metrics:
         self.registry = registry or CollectorRegistry()
         self._wall_clock = wall_clock
         self._families = Families(self.registry)
+        super().__init__(self._listening())
         self._tables: set[str] = set()
         self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
         ProcessCollector(registry=self.registry)
@@ -188,65 +191,69 @@ class Metrics:
         """Take note of how late the event loop was."""
         self._families.loop_lag.observe(seconds)
 
-    def listen(self, event: Event) -> None:
-        """Count ``event``."""
+    def _listening(self) -> Hearing:
         families = self._families
-        match event:
-            case Served():
-                self._count_served(event)
-            case SideAnswered():
-                table = self._label(event.table)
-                self._child(families.side_duration, table, event.side).observe(event.seconds)
-                self._child(families.database_seconds, event.side).inc(event.seconds)
-            case ReadAgain():
-                families.database_seconds.labels("upstream").inc(event.upstream_seconds)
-                families.database_seconds.labels("engine").inc(event.engine_seconds)
-            case SelfTested():
-                families.selftest_injected.inc()
-                families.selftest_detected.inc(event.detected)
-            case Judged():
-                self._count_verdict(event)
-            case RuleHit():
-                families.rule_hits.labels(event.rule).inc()
-            case Skipped():
-                self._child(families.skipped, self._label(event.table), event.reason).inc()
-            case Shed():
-                families.shed.labels(self._label(event.table), event.reason).inc()
-            case Rehearsed():
-                families.rehearsals.labels(self._label(event.table), event.verdict).inc()
-            case Unrehearsed():
-                families.unrehearsed.labels(self._label(event.table), event.reason).inc()
-            case OutcomeLost():
-                families.outcomes_lost.labels(self._label(event.table), event.side).inc()
-            case FellBack():
-                families.fallbacks.labels(self._label(event.table), event.reason).inc()
-            case Held():
-                families.rollbacks.labels(self._label(event.table), event.reason).inc()
-            case GuardAlarmed():
-                families.guard_alarms.labels(self._label(event.table), event.reason).inc()
-            case CircuitChanged():
-                families.circuit_open.set(event.open)
-            case ConfigReloaded():
-                families.config_reloads.labels(_result(event.accepted)).inc()
-                families.config_successful.set(event.accepted)
-                if event.accepted:
-                    families.config_timestamp.set(self._wall_clock())
-            case ModeChanged():
-                table = self._label(event.table)
-                if table == event.table:
-                    self._show_mode(table, event.operation, event.after)
-                    families.mode_change.labels(table, event.after).set(self._wall_clock())
-            case SchemaLoaded():
-                families.schema_loads.labels(_result(event.accepted)).inc()
-            case LedgerFlushed():
-                families.ledger_flushes.labels(_result(event.accepted)).inc()
-                families.ledger_duration.observe(event.seconds)
-                if event.accepted:
-                    families.ledger_timestamp.set(self._wall_clock())
-            case LedgerShed():
-                families.ledger_shed.labels(event.kind).inc(event.count)
-            case Crashed():
-                families.crashes.inc()
+        return {
+            Served: self._count_served,
+            SideAnswered: self._time_side,
+            Judged: self._count_verdict,
+            ReadAgain: self._time_readings,
+            SelfTested: self._count_selftest,
+            Skipped: self._by(families.skipped, "reason"),
+            Shed: self._by(families.shed, "reason"),
+            Rehearsed: self._by(families.rehearsals, "verdict"),
+            Unrehearsed: self._by(families.unrehearsed, "reason"),
+            OutcomeLost: self._by(families.outcomes_lost, "side"),
+            FellBack: self._by(families.fallbacks, "reason"),
+            Held: self._by(families.rollbacks, "reason"),
+            GuardAlarmed: self._by(families.guard_alarms, "reason"),
+            RuleHit: lambda hit: families.rule_hits.labels(hit.rule).inc(),
+            CircuitChanged: lambda changed: families.circuit_open.set(changed.open),
+            SchemaLoaded: lambda loaded: families.schema_loads.labels(_result(loaded.accepted)).inc(),
+            LedgerShed: lambda shed: families.ledger_shed.labels(shed.kind).inc(shed.count),
+            Crashed: lambda _: families.crashes.inc(),
+            ConfigReloaded: self._note_config,
+            ModeChanged: self._note_mode,
+            LedgerFlushed: self._note_flush,
+        }
+
+    def _by(self, family: Any, what: str) -> Callable[[Any], None]:
+        """Counts an event of a table in ``family``, by ``what`` it says."""
+        read: Callable[[Any], str] = attrgetter(what)
+        return lambda event: self._child(family, self._label(event.table), read(event)).inc()
+
+    def _time_side(self, answered: SideAnswered) -> None:
+        families, table = self._families, self._label(answered.table)
+        self._child(families.side_duration, table, answered.side).observe(answered.seconds)
+        self._child(families.database_seconds, answered.side).inc(answered.seconds)
+
+    def _time_readings(self, again: ReadAgain) -> None:
+        self._families.database_seconds.labels("upstream").inc(again.upstream_seconds)
+        self._families.database_seconds.labels("engine").inc(again.engine_seconds)
+
+    def _count_selftest(self, tested: SelfTested) -> None:
+        self._families.selftest_injected.inc()
+        self._families.selftest_detected.inc(tested.detected)
+
+    def _note_config(self, reloaded: ConfigReloaded) -> None:
+        families = self._families
+        families.config_reloads.labels(_result(reloaded.accepted)).inc()
+        families.config_successful.set(reloaded.accepted)
+        if reloaded.accepted:
+            families.config_timestamp.set(self._wall_clock())
+
+    def _note_mode(self, changed: ModeChanged) -> None:
+        table = self._label(changed.table)
+        if table == changed.table:
+            self._show_mode(table, changed.operation, changed.after)
+            self._families.mode_change.labels(table, changed.after).set(self._wall_clock())
+
+    def _note_flush(self, flushed: LedgerFlushed) -> None:
+        families = self._families
+        families.ledger_flushes.labels(_result(flushed.accepted)).inc()
+        families.ledger_duration.observe(flushed.seconds)
+        if flushed.accepted:
+            families.ledger_timestamp.set(self._wall_clock())
 
     def _count_served(self, event: Served) -> None:
         families, table = self._families, self._label(event.table)

@@ -6,7 +6,7 @@ Source: PostgREST 14, reference 12.3 and 12.4.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from proxy.events import Event, SchemaLoaded
+from proxy.events import Listener, SchemaLoaded
 from proxy.messages import Answer, Request
 
 
@@ -23,24 +23,21 @@ class Gauges:
     token_evictions: int = 0
 
 
-@dataclass(slots=True)
-class LoadCounts:
+class LoadCounts(Listener):
     """A listener that counts loads of the schema cache; ``last`` is how many seconds the last one took."""
 
-    loaded: int = 0
-    failed: int = 0
-    last: float = 0.0
+    def __init__(self) -> None:
+        super().__init__({SchemaLoaded: self._count})
+        self.loaded = 0
+        self.failed = 0
+        self.last = 0.0
 
-    def listen(self, event: Event) -> None:
-        """Count ``event`` if it is one."""
-        match event:
-            case SchemaLoaded(accepted=True):
-                self.loaded += 1
-                self.last = event.seconds
-            case SchemaLoaded():
-                self.failed += 1
-            case _:
-                pass
+    def _count(self, event: SchemaLoaded) -> None:
+        if event.accepted:
+            self.loaded += 1
+            self.last = event.seconds
+        else:
+            self.failed += 1
 
 
 @dataclass(frozen=True, slots=True)

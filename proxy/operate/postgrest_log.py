@@ -7,7 +7,7 @@ with the local time. Source: PostgREST 14, reference 12.2 (``log-level``).
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, get_args
 
 from proxy.config import EngineConfig, LogLevel
 from proxy.events import (
@@ -15,6 +15,7 @@ from proxy.events import (
     Crashed,
     DatabaseReached,
     Event,
+    Listener,
     ListenerFailed,
     ListenerStarted,
     LoadDelayed,
@@ -53,7 +54,7 @@ class HasBeenAnswered(Protocol):
         """The client's address; empty if it has none."""
 
 
-class PostgrestLog:
+class PostgrestLog(Listener):
     """Writes requests to ``out`` and diagnostics to ``err``, as ``level`` allows.
 
     ``clock`` gives the local time with its zone; ``options`` are those in force.
@@ -67,6 +68,7 @@ class PostgrestLog:
         clock: Callable[[], datetime],
         options: Callable[[], EngineConfig],
     ) -> None:
+        super().__init__(dict.fromkeys(get_args(Event), self._note_event))
         self._least = _LEAST[level]
         self._out = out
         self._err = err
@@ -79,7 +81,7 @@ class PostgrestLog:
         self._err.write(f"{self._clock():%d/%b/%Y:%H:%M:%S %z}: {line}\n")
         self._err.flush()
 
-    def listen(self, event: Event) -> None:
+    def _note_event(self, event: Event) -> None:
         """Say what ``event`` means to an operator."""
         text = self._tell(event)
         if text is not None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from proxy.events import Event, VolatileFound
+from proxy.events import Listener, VolatileFound
 
 KEPT = 100
 
@@ -17,16 +17,16 @@ class ProposedRule:
     header: str
 
 
-class Proposals:
+class Proposals(Listener):
     """A listener that keeps what was found, each once, and no more than the first ``KEPT``."""
 
     def __init__(self) -> None:
+        super().__init__({VolatileFound: self._keep})
         self._found: dict[ProposedRule, None] = {}
 
-    def listen(self, event: Event) -> None:
-        """Keep ``event`` if it is such a finding."""
-        if isinstance(event, VolatileFound) and len(self._found) < KEPT:
-            self._found[ProposedRule(event.table, event.shape, event.path, event.header)] = None
+    def _keep(self, found: VolatileFound) -> None:
+        if len(self._found) < KEPT:
+            self._found[ProposedRule(found.table, found.shape, found.path, found.header)] = None
 
     def report(self) -> tuple[ProposedRule, ...]:
         """What was found, in the order in which it was."""

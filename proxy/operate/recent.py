@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from proxy.events import Event, Judged, Rehearsed
+from proxy.events import Judged, Listener, Rehearsed
 from proxy.shadow.shape import read_line_shape
 
 KEPT = 50
@@ -23,15 +23,16 @@ class Disagreement:
     detail: str
 
 
-class Recent:
+class Recent(Listener):
     """A listener that keeps the newest disagreements."""
 
     def __init__(self) -> None:
+        super().__init__(dict.fromkeys((Judged, Rehearsed), self._keep))
         self._kept: deque[Disagreement] = deque(maxlen=KEPT)
 
-    def listen(self, event: Event) -> None:
+    def _keep(self, event: Judged | Rehearsed) -> None:
         """Keep ``event`` if two answers disagreed, or the engine failed to give one."""
-        if isinstance(event, Judged | Rehearsed) and event.verdict in ("mismatch", "failed"):
+        if event.verdict in ("mismatch", "failed"):
             paths = tuple(
                 f"{difference.aspect} {difference.path}".strip() for difference in event.differences
             )

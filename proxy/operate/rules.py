@@ -7,7 +7,7 @@ from datetime import date
 from typing import Literal, TypeAlias
 
 from proxy.config import IgnoreRule
-from proxy.events import Event, RuleHit
+from proxy.events import Listener, RuleHit
 
 State: TypeAlias = Literal["active", "stale", "expired"]
 """``stale`` is a rule that was never hit since the start."""
@@ -25,16 +25,15 @@ class RuleReport:
     expires: str
 
 
-class Rules:
+class Rules(Listener):
     """A listener that counts hits."""
 
     def __init__(self) -> None:
+        super().__init__({RuleHit: self._count})
         self._hits: Counter[str] = Counter()
 
-    def listen(self, event: Event) -> None:
-        """Count ``event`` if it is a hit."""
-        if isinstance(event, RuleHit):
-            self._hits[event.rule] += 1
+    def _count(self, hit: RuleHit) -> None:
+        self._hits[hit.rule] += 1
 
     def report(self, rules: Iterable[IgnoreRule], today: date) -> tuple[RuleReport, ...]:
         """What became of ``rules``, those in force."""

@@ -25,7 +25,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, StatusCode, TraceFl
 from opentelemetry.util.types import AttributeValue
 
 import proxy
-from proxy.events import Event, Interval, Judged, Served
+from proxy.events import Interval, Judged, Listener, Served
 from proxy.messages import Request, find_headers
 from proxy.operate.tracing import TracingMissing
 from proxy.shadow.scrub import scrub
@@ -39,10 +39,11 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _EXPORTERS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
-class Spans:
+class Spans(Listener):
     """Makes spans. ``clock`` gives nanoseconds since 1970."""
 
     def __init__(self, provider: TracerProvider, clock: Callable[[], int]) -> None:
+        super().__init__({Served: self._note_served, Judged: self._note_judged})
         self._provider = provider
         self._tracer = provider.get_tracer("understudy", proxy.__version__)
         self._clock = clock
@@ -63,12 +64,15 @@ class Spans:
         self._open[own.span_id] = (span, started)
         return own
 
-    def listen(self, event: Event) -> None:
-        """End the span of a request that has been served; add what its mirror took."""
-        if isinstance(event, Served) and event.trace is not None:
-            self._end_served(event, event.trace)
-        elif isinstance(event, Judged) and event.trace is not None:
-            self._add_judged(event, event.trace)
+    def _note_served(self, served: Served) -> None:
+        """End the span of a request that has been served."""
+        if served.trace is not None:
+            self._end_served(served, served.trace)
+
+    def _note_judged(self, judged: Judged) -> None:
+        """Add what the mirror of a request took."""
+        if judged.trace is not None:
+            self._add_judged(judged, judged.trace)
 
     async def close(self) -> None:
         """Export what is left, for a moment; whoever does not take it then does not get it."""

@@ -1,15 +1,16 @@
 """Plain counts per table, so that anyone can check that every read is accounted for (promise 3)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, get_args
+from operator import attrgetter
+from typing import Any, TypeAlias, get_args
 
 from proxy.events import (
-    Event,
     FallbackReason,
     FellBack,
     Judged,
+    Listener,
     OutcomeLost,
     RehearsalVerdict,
     Rehearsed,
@@ -78,39 +79,45 @@ class _Counts:
     unknown_outcomes: int = 0
 
 
-class Tally:
+class Tally(Listener):
     """A listener that counts. Its tables are those of the events, which are names of the schema cache."""
 
     def __init__(self) -> None:
+        super().__init__(
+            {
+                Served: self._count_served,
+                Judged: self._by("verdicts", "verdict"),
+                Skipped: self._by("skipped", "reason"),
+                Shed: self._by("shed", "reason"),
+                Rehearsed: self._by("rehearsals", "verdict"),
+                Unrehearsed: self._by("unrehearsed", "reason"),
+                OutcomeLost: self._count_lost,
+                FellBack: self._by("fallbacks", "reason"),
+            }
+        )
         self._tables: defaultdict[str, _Counts] = defaultdict(_Counts)
 
-    def listen(self, event: Event) -> None:
-        """Count ``event``."""
-        match event:
-            case Served():
-                counts = self._tables[event.table]
-                if event.read:
-                    counts.reads += 1
-                    counts.engine_served += event.answered_by == "engine"
-                else:
-                    counts.writes += 1
-                    counts.to_rehearse += event.mode == "rehearse"
-            case Judged():
-                self._tables[event.table].verdicts[event.verdict] += 1
-            case Skipped():
-                self._tables[event.table].skipped[event.reason] += 1
-            case Shed():
-                self._tables[event.table].shed[event.reason] += 1
-            case Rehearsed():
-                self._tables[event.table].rehearsals[event.verdict] += 1
-            case Unrehearsed():
-                self._tables[event.table].unrehearsed[event.reason] += 1
-            case OutcomeLost():
-                self._tables[event.table].unknown_outcomes += 1
-            case FellBack():
-                self._tables[event.table].fallbacks[event.reason] += 1
-            case _:
-                pass
+    def _count_served(self, served: Served) -> None:
+        counts = self._tables[served.table]
+        if served.read:
+            counts.reads += 1
+            counts.engine_served += served.answered_by == "engine"
+        else:
+            counts.writes += 1
+            counts.to_rehearse += served.mode == "rehearse"
+
+    def _count_lost(self, lost: OutcomeLost) -> None:
+        self._tables[lost.table].unknown_outcomes += 1
+
+    def _by(self, counts: str, what: str) -> Callable[[Any], None]:
+        """Counts an event in the table's ``counts``, by ``what`` it says."""
+        find_counts: Callable[[_Counts], Counter[str]] = attrgetter(counts)
+        read: Callable[[Any], str] = attrgetter(what)
+
+        def count(event: Any) -> None:
+            find_counts(self._tables[event.table])[read(event)] += 1
+
+        return count
 
     def report(self) -> tuple[TableTally, ...]:
         """The counts of every table that was asked for, by name; every verdict and reason is in them."""

@@ -5,7 +5,7 @@ import importlib.util
 from typing import Protocol
 
 from proxy.errors import UnderstudyError
-from proxy.events import Event
+from proxy.events import Hearing
 from proxy.messages import Request
 from proxy.trace import TraceParent
 
@@ -22,8 +22,9 @@ class Tracing(Protocol):
     def open(self, request: Request) -> TraceParent | None:
         """Begin the span of a client's request; None where it is not to be traced."""
 
-    def listen(self, event: Event) -> None:
-        """Make spans of ``event``, if it belongs to a request that is traced."""
+    @property
+    def hearing(self) -> Hearing:
+        """What makes spans of events that belong to a request which is traced."""
 
     async def close(self) -> None:
         """Export what is left, for a moment."""

@@ -11,12 +11,12 @@ looked at every second while the engine answers clients.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
-from typing import Protocol
+from typing import Protocol, get_args
 
 from proxy.errors import UnderstudyError
-from proxy.events import Crashed, Emit, Event, GuardAlarmed, Held, Rearmed
+from proxy.events import Crashed, Emit, GuardAlarmed, Held, Listener, Rearmed
 from proxy.server.state import State
-from proxy.shadow.guard import Guard, Hold, Trip, is_on_stage, read_sign
+from proxy.shadow.guard import Guard, Hold, Telling, Trip, is_on_stage, read_sign
 
 INTERVAL = 1.0
 """Seconds between two looks at what other replicas hold."""
@@ -48,7 +48,7 @@ class Everything(Set[str]):
         return 1
 
 
-class Guarding:
+class Guarding(Listener):
     """A listener that watches the engine wherever it answers clients.
 
     ``clock`` gives seconds that only grow, ``wall_clock`` those since 1970; ``reach`` says whether something
@@ -66,6 +66,7 @@ class Guarding:
         wall_clock: Callable[[], float],
         reach: Callable[[str], Awaitable[bool]],
     ) -> None:
+        super().__init__(dict.fromkeys(get_args(Telling), self._watch))
         self._state = state
         self._emit = emit
         self._store = store
@@ -86,8 +87,7 @@ class Guarding:
         """The holds in force, by table."""
         return dict(self._holds)
 
-    def listen(self, event: Event) -> None:
-        """Take note of what ``event`` says of the engine."""
+    def _watch(self, event: Telling) -> None:
         config = self._state.current.config
         sign = read_sign(event, config.guard, alone=config.upstream is None)
         if sign is None or sign[0] in self._holds:

@@ -54,7 +54,7 @@ class InForce(Generic[_Made]):
         is not in force any more. Raises UpstreamRefused where there never was one.
         """
         config = self._state.current.config.upstream
-        if config is not None and config != self._config:
+        if config is not None and config is not self._config and config != self._config:
             self._earlier = [made for made in self._earlier if made.connections]
             if self._last is not None:
                 self._earlier.append(self._last)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from proxy.difference import Aspect, Difference
-from proxy.events import Crashed, Emit, Event, MismatchOpened, MismatchShrunk
+from proxy.events import Crashed, Emit, Listener, MismatchOpened, MismatchShrunk
 from proxy.messages import Request
 from proxy.shadow.shrink import can_shrink, search_smallest
 
@@ -27,7 +27,7 @@ FindDifferences: TypeAlias = Callable[[Request], Awaitable[Sequence[Difference]]
 _INDEX = re.compile(r"\[\d+\]")
 
 
-class Shrinker:
+class Shrinker(Listener):
     """A listener that has newly opened mismatches shrunk.
 
     ``clock`` counts seconds; while ``may_ask`` says no, nothing is asked. A mismatch that did not show again
@@ -45,6 +45,7 @@ class Shrinker:
         max_tries: int = MAX_TRIES,
         max_seconds: float = MAX_SECONDS,
     ) -> None:
+        super().__init__({MismatchOpened: self._take})
         self._find_differences = find_differences
         self._emit = emit
         self._clock = clock
@@ -55,9 +56,9 @@ class Shrinker:
         self._waiting: asyncio.Queue[MismatchOpened] = asyncio.Queue(MAX_WAITING)
         self._taken: dict[tuple[str, str], float] = {}
 
-    def listen(self, event: Event) -> None:
+    def _take(self, event: MismatchOpened) -> None:
         """Take note of a mismatch that is to be shrunk, if there is room for it."""
-        if not isinstance(event, MismatchOpened) or not can_shrink(event.request) or self._waiting.full():
+        if not can_shrink(event.request) or self._waiting.full():
             return
         key, now = (event.table, event.signature), self._clock()
         if now < self._taken.get(key, 0.0):

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from proxy.config import Config, GuardConfig
-from proxy.events import Event, FellBack, Judged, OutcomeLost, Served, Side, TripReason
+from proxy.events import FellBack, Judged, OutcomeLost, Served, Side, TripReason
 from proxy.shadow.words import count_of, fraction, period
+
+Telling: TypeAlias = Served | FellBack | OutcomeLost | Judged
+"""The events that may say something of the engine where it answers clients."""
 
 Sign: TypeAlias = Literal["answered", "slow", "failed", "mismatch"]
 """How the engine did once: it answered, in time or slowly; it did not; or its answer is proven wrong."""
@@ -59,7 +62,7 @@ def is_on_stage(config: Config) -> bool:
     return any(rule.reads in ON_STAGE or rule.writes == "engine" for rule in rules)
 
 
-def read_sign(event: Event, limits: GuardConfig, *, alone: bool = False) -> tuple[str, Sign] | None:
+def read_sign(event: Telling, limits: GuardConfig, *, alone: bool = False) -> tuple[str, Sign] | None:
     """What ``event`` says of the engine where it answers clients: which table, and how it did.
 
     A read that fails is answered by the upstream, a write is not; ``alone``, without an upstream, a read is

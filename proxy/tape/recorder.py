@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from proxy.errors import UnderstudyError
-from proxy.events import Event, Judged
+from proxy.events import Judged, Listener
 from proxy.messages import Answer, Exchange, Request
 from proxy.shadow.redaction.secrets import Redaction
 from proxy.shadow.shape import read_shape
@@ -81,13 +81,14 @@ class _Recording:
         self.waiting.put_nowait(None)
 
 
-class Recorder:
+class Recorder(Listener):
     """Gives what is offered to it, and every mismatch it hears of, to the recordings under way.
 
     ``redaction`` is what is hidden now. ``clock`` counts seconds.
     """
 
     def __init__(self, redaction: Callable[[], Redaction], *, clock: Callable[[], float]) -> None:
+        super().__init__({Judged: self._note})
         self._redaction = redaction
         self._clock = clock
         self._recordings: list[_Recording] = []
@@ -108,10 +109,8 @@ class Recorder:
         key = (read_shape(exchange.request), role, exchange.answer.status)
         self._give(_Take(exchange.request, exchange.answer, table, None), key)
 
-    def listen(self, event: Event) -> None:
+    def _note(self, event: Judged) -> None:
         """Record every kind of mismatch."""
-        if not isinstance(event, Judged):
-            return
         self._server = event.upstream_version or self._server
         if not self._recordings or event.verdict != "mismatch":
             return

@@ -105,7 +105,7 @@ class Port:
 
     def emit(self, event: Event) -> None:
         listeners = (self.metrics, self.tally, self.recent, self.health, self.proposals, self.rules)
-        join_listeners(*(listener.listen for listener in listeners))(event)
+        join_listeners(*(listener.hearing for listener in listeners))(event)
 
     async def record(self, *, per_shape: int, max_bytes: int, seconds: float) -> AsyncGenerator[str, None]:
         if self.asked.down:

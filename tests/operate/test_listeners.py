@@ -1,10 +1,10 @@
-"""Every listener hears every event, whatever another one does."""
+"""Every listener hears the events of its kinds, whatever another one does."""
 
 import logging
 
 import pytest
 
-from proxy.events import Crashed, Event
+from proxy.events import Crashed, Event, Listener, RuleHit
 from proxy.operate.listeners import join_listeners
 
 EVENT = Crashed("mirror", "secret value")
@@ -17,7 +17,18 @@ def test_a_listener_that_fails_is_nobody_elses_fault(caplog: pytest.LogCaptureFi
         raise OSError("secret value")
 
     with caplog.at_level(logging.ERROR):
-        join_listeners(heard.append, failing, heard.append)(EVENT)
+        join_listeners({Crashed: heard.append}, {Crashed: failing}, {Crashed: heard.append})(EVENT)
     assert heard == [EVENT, EVENT]
     assert caplog.messages == ["listener failed: event=Crashed error=OSError"]
     assert "secret" not in caplog.text
+
+
+def test_a_listener_hears_its_kinds_and_no_others() -> None:
+    heard: list[object] = []
+    listener = Listener({Crashed: heard.append})
+    emit = join_listeners(listener.hearing, {RuleHit: lambda hit: heard.append(hit.rule)})
+    emit(EVENT)
+    emit(RuleHit("storage", "clock"))
+    listener.listen(EVENT)
+    listener.listen(RuleHit("storage", "clock"))
+    assert heard == [EVENT, "clock", EVENT]

@@ -243,7 +243,7 @@ async def test_spans_reach_the_collector_that_the_variables_name(
     monkeypatch.setenv("OTEL_SERVICE_NAME", "dlm-proxy")
     tracing = begin_tracing()
     own = tracing.open(ask())
-    tracing.listen(make_served(ask(), own, upstream=(0.1, 0.9)))
+    tracing.hearing[Served](make_served(ask(), own, upstream=(0.1, 0.9)))
     await tracing.close()
     ((path, exported),) = received
     assert path == "/v1/traces"
@@ -259,7 +259,7 @@ async def test_the_default_name_of_the_service_is_ours(
     url, received = collector
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
     tracing = begin_tracing()
-    tracing.listen(make_served(ask(), tracing.open(ask())))
+    tracing.hearing[Served](make_served(ask(), tracing.open(ask())))
     await tracing.close()
     attributes: Sequence[object] = received[0][1].resource_spans[0].resource.attributes
     assert any("understudy" in str(one) for one in attributes)
