@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from proxy.loop import FAST_LOOP
@@ -16,21 +17,24 @@ from proxy.messages import Request
 from tests.bench.figures import percentile
 from tests.faults.client import TROUBLE, Client
 
+WARM_UP = 8
+"""The first of so many parts is asked and checked, but not timed: every side opens connections then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to ask of which port: by so many clients, so many requests per second together, for so long.
 
-    ``digest`` is what the body has to be, as the hexadecimal SHA-256 of its bytes.
+    ``digests`` are the targets, which take turns, each with what the body has to be: the hexadecimal SHA-256
+    of its bytes.
     """
 
     port: int
-    target: str
+    digests: Mapping[str, str]
     clients: int
     keep: bool
     rate: float
     seconds: float
-    digest: str
 
 
 @dataclass(slots=True)
@@ -50,12 +54,16 @@ async def load(order: Order) -> Sample:
     sample, times = Sample(), list[float]()
     begin = time.perf_counter() + 0.1
     requests = round(order.rate * order.seconds)
-    request = Request("GET", order.target.encode(), ((b"Host", b"isolation"),))
+    turns = [
+        (Request("GET", target.encode(), ((b"Host", b"isolation"),)), digest)
+        for target, digest in order.digests.items()
+    ]
 
     async def live(number: int) -> None:
         async with contextlib.aclosing(Client(order.port, keep=order.keep, timeout=10)) as client:
             for count in range(number, requests, order.clients):
                 turn = begin + count / order.rate
+                request, digest = turns[count % len(turns)]
                 await asyncio.sleep(max(0.0, turn - time.perf_counter()))
                 started = time.perf_counter()
                 sample.late = max(sample.late, (started - turn) * 1e3)
@@ -64,9 +72,11 @@ async def load(order: Order) -> Sample:
                 except TROUBLE as error:
                     note(repr(error))
                 else:
-                    if answer.status != 200 or hashlib.sha256(answer.body).hexdigest() != order.digest:
+                    if answer.status != 200 or hashlib.sha256(answer.body).hexdigest() != digest:
                         note(f"{answer.status} {answer.body[:80]!r}")
-                times.append(time.perf_counter() - started)
+                sample.requests += 1
+                if count >= requests // WARM_UP:
+                    times.append(time.perf_counter() - started)
 
     def note(problem: str) -> None:
         sample.wrong += 1
@@ -75,7 +85,6 @@ async def load(order: Order) -> Sample:
 
     await asyncio.gather(*map(live, range(order.clients)))
     times.sort()
-    sample.requests = len(times)
     sample.p50, sample.p99 = (percentile(times, share) * 1e3 for share in (0.5, 0.99))
     return sample
 

@@ -11,22 +11,29 @@ from typing import Literal, TypeAlias
 from tests.e2e.programs import Program
 from tests.faults.relay import Condition
 from tests.isolation.load import Order, Sample
-from tests.isolation.stage import HUGE, ODD, THING, Stage
+from tests.isolation.stage import BUSY, CAPACITY, HUGE, ODD, THING, Stage
 
 Engine: TypeAlias = Literal[
-    "fast", "disagreeing", "1 s slow", "hung", "refusing", "crashing", "answering 1 GB"
+    "fast", "disagreeing", "at 70 % load", "1 s slow", "hung", "refusing", "crashing", "answering 1 GB"
 ]
 CONDITIONS: Mapping[Engine, Condition] = {
     "fast": "well",
     "disagreeing": "well",
+    "at 70 % load": "well",
     "1 s slow": "slow",
     "hung": "hung",
     "refusing": "refusing",
     "crashing": "flapping",
     "answering 1 GB": "well",
 }
-TARGETS: Mapping[Engine, str] = {"disagreeing": ODD, "answering 1 GB": HUGE}
+TARGETS: Mapping[Engine, Sequence[str]] = {
+    "disagreeing": ODD,
+    "at 70 % load": BUSY,
+    "answering 1 GB": HUGE,
+}
 """What is asked for where it is not the one thing."""
+RATES: Mapping[Engine, float] = {"at 70 % load": 0.7 * CAPACITY}
+"""How many requests per second there are where the plan does not say it."""
 
 Side: TypeAlias = Literal["off", "again", "on"]
 
@@ -102,9 +109,11 @@ async def measure(stage: Stage, plan: Plan, tell: Callable[[Result], None]) -> l
 
 
 async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *, keep: bool) -> Result:
-    target = TARGETS.get(engine, THING)
+    targets = TARGETS.get(engine, THING)
+    digests = {target: stage.digests[target] for target in targets}
+    rate = RATES.get(engine, plan.rate)
     # One such answer at a time is as much as a machine has room for.
-    mirroring = stage.narrow if target == HUGE else stage.shadow
+    mirroring = stage.narrow if targets == HUGE else stage.shadow
     sides: dict[Side, Program] = {"off": stage.off, "again": stage.again, "on": mirroring}
     p99: dict[Side, list[float]] = {side: [] for side in sides}
     wrong, problems = 0, list[str]()
@@ -113,7 +122,7 @@ async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *
         turns = list(sides.items())
         for side, program in turns if number % 2 == 0 else reversed(turns):
             await stage.relay.become(CONDITIONS[engine] if side == "on" else "well")
-            order = Order(program.port, target, clients, keep, plan.rate, plan.seconds, stage.digests[target])
+            order = Order(program.port, digests, clients, keep, rate, plan.seconds)
             sample = await _load(order)
             p99[side].append(sample.p99)
             wrong += sample.wrong

@@ -36,6 +36,11 @@ create view isolation.odd as
   select id, filler, case current_setting('application_name')
                        when 'understudy mirror' then upper(name) else name end as name
   from isolation.thing;
+-- What takes its time in the database, and of which the engine reads every tenth row wrongly.
+create view isolation.busy as
+  select id, filler, case when id % 10 = 0 and current_setting('application_name') = 'understudy mirror'
+                       then upper(name) else name end as name
+  from isolation.thing, pg_sleep(0.02);
 grant usage on schema isolation to isolation_anon;
 grant select on all tables in schema isolation to isolation_anon;
 """
@@ -77,9 +82,14 @@ class Stage:
         return counts
 
 
-THING = "/thing?id=eq.7"
-ODD = "/odd?id=eq.7"
-HUGE = "/huge"
+THING = ("/thing?id=eq.7",)
+ODD = ("/odd?id=eq.7",)
+BUSY = tuple(f"/busy?id=eq.{n}" for n in range(1, 11))
+HUGE = ("/huge",)
+
+POOL = 10
+CAPACITY = POOL / 0.02
+"""How many reads of ``BUSY`` the upstream can answer in a second: each of its connections one in 20 ms."""
 
 
 @asynccontextmanager
@@ -95,6 +105,7 @@ async def set_stage(directory: Path) -> AsyncIterator[Stage]:
             "PGRST_DB_URI": as_role(database, "isolation_upstream"),
             "PGRST_DB_SCHEMAS": "isolation",
             "PGRST_DB_ANON_ROLE": "isolation_anon",
+            "PGRST_DB_POOL": str(POOL),
         }
         upstream = stack.enter_context(postgrest(find_postgrest(), directory, settings))
         async with (
@@ -125,7 +136,9 @@ async def set_stage(directory: Path) -> AsyncIterator[Stage]:
                     ("narrow", "shadow", 1),
                 )
             ]
-            digests = {target: await _digest(upstream.port, target) for target in (THING, ODD, HUGE)}
+            digests = {
+                target: await _digest(upstream.port, target) for target in (*THING, *ODD, *BUSY, *HUGE)
+            }
             yield Stage(off, again, shadow, narrow, relay, digests, session)
 
 

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 
-from proxy.messages import Answer
 from tests.isolation.load import Order, load
 from tests.isolation.rounds import Result, Side
 from tests.server.support import front_door, scripted_upstream, shadow_config
@@ -33,11 +32,11 @@ def test_the_promise_is_five_percent_or_half_a_millisecond(found: Result, verdic
 @pytest.mark.parametrize("keep", [True, False])
 async def test_every_answer_is_checked_to_the_byte(keep: bool) -> None:
     async with scripted_upstream() as upstream, front_door(shadow_config(upstream.port)) as stack:
-        digest = hashlib.sha256(Answer(200, (), b"ok").body).hexdigest()
-        order = Order(stack.port, "/lone", 4, keep, 200.0, 0.2, digest)
+        right, other = (hashlib.sha256(body).hexdigest() for body in (b"ok", b"no"))
+        order = Order(stack.port, {"/lone": right, "/storage": right}, 4, keep, 200.0, 0.2)
         sample = await load(order)
         assert (sample.wrong, sample.requests) == (0, 40)
         assert 0 < sample.p50 <= sample.p99
-        wrong = await load(Order(stack.port, "/lone", 1, keep, 50.0, 0.1, hashlib.sha256(b"no").hexdigest()))
-        assert wrong.wrong == wrong.requests == 5
-        assert wrong.problems[0] == "200 b'ok'"
+        half = await load(Order(stack.port, {"/lone": right, "/storage": other}, 1, keep, 50.0, 0.2))
+        assert (half.wrong, half.requests) == (5, 10)
+        assert half.problems[0] == "200 b'ok'"
