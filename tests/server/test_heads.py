@@ -115,3 +115,26 @@ def test_a_request_id_stands_behind_all_others_and_only_where_there_is_none() ->
     assert named.fields.section(chunked=True) == section(lines)
     assert named.fields.headers[-1] == (b"X-Request-ID", b"r-1")
     assert with_request_id(named, "x-request-id", lambda: "r-2") is named
+
+
+def test_what_was_refused_is_refused_again() -> None:
+    section = b"Host: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n"
+    for _ in range(2):
+        with pytest.raises(BadMessage):
+            parse_request_head(b"GET / HTTP/1.1", section)
+
+
+@pytest.mark.parametrize(
+    ("section", "kept"),
+    [
+        (b"Host: a\r\n" + b"X: 1\r\n" * 31, True),
+        (b"Host: a\r\n" + b"X: 1\r\n" * 32, False),
+        (b"Host: a\r\nX: %b\r\n" % (b"1" * 2048), False),
+    ],
+    ids=["common", "many lines", "long"],
+)
+def test_only_short_sections_of_few_lines_are_kept(section: bytes, kept: bool) -> None:
+    line = b"GET / HTTP/1.1"
+    one, again = parse_request_head(line, section), parse_request_head(line, section)
+    assert one == again
+    assert (one.fields is again.fields) is kept
