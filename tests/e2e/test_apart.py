@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
+
 from proxy.app import Proxy
 from proxy.config import Config, ShadowConfig
 from proxy.embedded.processes import child_processes
@@ -109,6 +111,30 @@ async def test_one_that_hangs_costs_no_client_anything(conformance_database: Con
                 await agree(running, 5)
             await assert_all_accounted(running)
         assert crowd.wrong == []
+
+
+async def test_what_is_too_much_there_rests_and_is_told(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    """A locked table takes all the time there is, in a database that is well."""
+    (read,) = recorded_reads(1, tables=["storage"], successful=True)
+    locking = await asyncpg.connect(conformance_database.url)
+    async with standing_in() as upstream:
+        shadow = ShadowConfig(timeout=1.0)
+        config = make_config(upstream.url, conformance_database.login_url(), shadow=shadow)
+        async with (
+            playing_apart(config) as running,
+            WireClient(f"http://{LOCALHOST}:{running.port}") as client,
+        ):
+            async with locking.transaction():
+                await locking.execute("lock table dlm.storage in access exclusive mode")
+                await client.ask(as_sent(read))
+                await until(lambda: count_all(running)["failed"] == 1)
+            await client.ask(as_sent(read))
+            await assert_all_accounted(running)
+            counts = count_all(running)
+            assert (counts["failed"], counts["resting"], counts["reads"]) == (1, 1, 2)
+    await locking.close()
 
 
 async def test_it_follows_the_configuration_in_force(conformance_database: ConformanceDatabase) -> None:
