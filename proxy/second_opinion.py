@@ -21,7 +21,7 @@ from proxy.server.both_sides import BothSides
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.in_force import AgainInForce, InForce
 from proxy.server.probe import Probe
-from proxy.server.proof import AT_ONCE, REST, AwaitCalm, Prover
+from proxy.server.proof import CONNECTIONS, REST, AskUpstream, AwaitCalm, Prover
 from proxy.server.selftest import SelfTest
 from proxy.server.settling import Job, Settling
 from proxy.server.state import Snapshot, State
@@ -80,15 +80,13 @@ class SecondOpinion:
         self._stack.push_async_callback(database.close)
         comparer = Comparer()
         self._stack.callback(comparer.close)
-        again = InForce(state, lambda config: UpstreamAgain(config, time.monotonic, connections=AT_ONCE))
-        self._stack.push_async_callback(again.close)
-        ask_upstream = AgainInForce(state, again).ask
+        read_again = self._asking_upstream(state, CONNECTIONS)
         self.ask = ask_engine = asking(database, answer=answer)
 
         def make_prover(rest: float) -> Prover:
             return Prover(
                 ask_engine,
-                ask_upstream,
+                read_again,
                 database.read_snapshot,
                 comparer,
                 clock=time.monotonic,
@@ -99,7 +97,7 @@ class SecondOpinion:
             )
 
         selftest = SelfTest(comparer, emit, roll=roll, choose=random.randrange)
-        probe = Probe(ask_upstream, database.read_snapshot, comparer, emit, roll=roll, clock=time.monotonic)
+        probe = Probe(read_again, database.read_snapshot, comparer, emit, roll=roll, clock=time.monotonic)
 
         async def check(table: str, request: Request, pair: Pair, snapshot: Snapshot) -> None:
             await selftest(request, pair, snapshot)
@@ -112,17 +110,23 @@ class SecondOpinion:
             emit,
             spend=spend,
             check=check,
-            ask_upstream=ask_upstream,
+            ask_upstream=self._asking_upstream(state, config.shadow.concurrency),
         )
         self.find_differences = BothSides(
             state,
             ask_engine,
-            ask_upstream,
+            read_again,
             comparer,
             make_prover(0.0),
             spend=spend,
             clock=time.monotonic,
         ).find_differences
+
+    def _asking_upstream(self, state: State, connections: int) -> AskUpstream:
+        """Asks the upstream in force, over no more than so many connections."""
+        again = InForce(state, lambda config: UpstreamAgain(config, time.monotonic, connections=connections))
+        self._stack.push_async_callback(again.close)
+        return AgainInForce(state, again).ask
 
     async def flush(self) -> None:
         await self._database.flush()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from proxy.difference import Difference
 from proxy.errors import UnderstudyError, UpstreamError
@@ -25,7 +26,10 @@ from proxy.shadow.proof import Round, add_round, find_proven, narrow, open_case,
 from proxy.shadow.shape import read_shape
 
 AT_ONCE = 4
-"""The most differences that are in work, and so the most connections to the upstream that they take."""
+"""The most differences that are in work."""
+
+CONNECTIONS = 1
+"""The most connections to the upstream that reading it again takes: clients wait for the others."""
 
 MOST_ROUNDS = 60
 """After so many rounds a difference stays unproven."""
@@ -66,6 +70,9 @@ class Proof:
     volatile: frozenset[Place] = frozenset()
 
 
+RESTS = Proof("inconclusive", detail="a mismatch of this shape was proven a moment ago")
+
+
 @dataclass(slots=True)
 class _Hearing:
     """One difference in work."""
@@ -90,7 +97,7 @@ class _Hearing:
 
 
 class Prover:
-    """Proves differences, at most ``AT_ONCE`` at a time; the others wait, and their time runs.
+    """Proves differences, at most ``AT_ONCE`` at a time and one of each shape; the others' time runs.
 
     ``clock`` counts seconds, ``toss`` is a fair coin. ``is_current`` tells whether a snapshot's schema cache
     is still the one in force: a difference that only an outdated one shows is none. ``await_calm`` is
@@ -121,23 +128,27 @@ class Prover:
         self._await_calm = await_calm
         self._room = asyncio.Semaphore(AT_ONCE)
         self._proven = Rests()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, request: Request, pair: Pair, snapshot: Snapshot) -> Proof:
         """What the difference between the answers of ``pair`` is. Raises nothing that a side can cause."""
+        shape = read_shape(request)
+        if self._proven.has(shape, self._clock()):
+            return RESTS
         reading = await self._comparer.read(request, snapshot)
         hearing = _Hearing(request, snapshot, reading)
         if not reading.repeatable:
             return hearing.end("inconclusive", "a volatile function is not called again")
-        shape = read_shape(request)
-        if self._proven.has(shape, self._clock()):
-            return hearing.end("inconclusive", "a mismatch of this shape was proven a moment ago")
+        turn = self._turns.setdefault(shape, asyncio.Lock())
         limit = asyncio.timeout(READINGS * snapshot.config.shadow.timeout)
         try:
-            async with limit, self._room:
+            async with limit, turn, self._room:
+                if self._proven.has(shape, self._clock()):
+                    return RESTS
                 proof = await self._settle(hearing, pair)
-            if proof.verdict == "mismatch":
-                self._proven.begin(shape, self._clock() + self._rest)
-            return proof
+                if proof.verdict == "mismatch":
+                    self._proven.begin(shape, self._clock() + self._rest)
+                return proof
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -1,8 +1,8 @@
 """Find the smallest request that still shows a mismatch, by asking both sides, one request at a time.
 
 Nobody waits for this: it has a line of its own in which few wait, one is in work, and for each the number of
-tries and the time are bounded. It rests as long as it has worked, so that it never takes more than half of
-one connection.
+tries and the time are bounded. It rests three times as long as it has worked: it never takes more than a
+quarter of one connection.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from proxy.messages import Request
 from proxy.shadow.shrink import can_shrink, search_smallest
 
 MAX_TRIES = 200
-MAX_SECONDS = 60.0
+MAX_SECONDS = 120.0
+REST = 3.0
 MAX_WAITING = 20
 PAUSE = 1.0
 MAX_REMEMBERED = 10_000
@@ -114,7 +115,7 @@ class Shrinker(Listener):
             await self._sleep(PAUSE)
         started = self._clock()
         found = await self._find_differences(request)
-        await self._sleep(max(0.0, self._clock() - started))
+        await self._sleep(REST * max(0.0, self._clock() - started))
         return found
 
 

@@ -228,9 +228,8 @@ def test_only_so_many_are_proven_at_once_and_the_others_have_no_more_time() -> N
     async def main() -> None:
         scene = Scene(upstream=hung)
         prover = scene.prover()
-        waiting = [
-            asyncio.create_task(prover(REQUEST, Pair(ROWS, OTHERS), SNAPSHOT)) for _ in range(AT_ONCE + 3)
-        ]
+        shapes = [replace(REQUEST, target=b"/storage?c%d=eq.1" % number) for number in range(AT_ONCE + 3)]
+        waiting = [asyncio.create_task(prover(shape, Pair(ROWS, OTHERS), SNAPSHOT)) for shape in shapes]
         await asyncio.sleep(1.0)
         assert scene.asked.count("upstream") == AT_ONCE
         proofs = await asyncio.gather(*waiting)
@@ -238,6 +237,31 @@ def test_only_so_many_are_proven_at_once_and_the_others_have_no_more_time() -> N
         assert now() == pytest.approx(5.0 * READINGS)
 
     run(main())
+
+
+async def _prove_at_once(scene: Scene, count: int) -> list[Proof]:
+    """So many differences of one shape, with another value each."""
+    prover = scene.prover()
+    requests = [replace(REQUEST, target=b"/storage?id=eq.%d" % number) for number in range(count)]
+    return await asyncio.gather(*(prover(request, Pair(ROWS, OTHERS), SNAPSHOT) for request in requests))
+
+
+def test_those_of_one_shape_wait_for_each_other_and_a_mismatch_settles_them_all() -> None:
+    async def slow() -> Answer:
+        await asyncio.sleep(0.1)
+        return ROWS
+
+    scene = Scene(upstream=slow)
+    proofs = run(_prove_at_once(scene, 3))
+    assert [proof.verdict for proof in proofs] == ["mismatch", "inconclusive", "inconclusive"]
+    assert Counter(scene.asked) == {"upstream": 2 * QUIET_ROUNDS, "engine": QUIET_ROUNDS}
+
+
+def test_that_one_was_a_race_says_nothing_of_the_others_of_its_shape() -> None:
+    scene = Scene(engine=giving(ROWS))
+    proofs = run(_prove_at_once(scene, 3))
+    assert [proof.verdict for proof in proofs] == ["race"] * 3
+    assert Counter(scene.asked) == {"upstream": 3, "engine": 3}
 
 
 def test_the_times_of_both_sides_are_told() -> None:

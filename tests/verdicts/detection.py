@@ -19,7 +19,7 @@ from proxy.messages import Answer, Exchange, Request
 from proxy.server.again import UpstreamAgain
 from proxy.server.comparing import Comparer
 from proxy.server.mirror import Mirror
-from proxy.server.proof import AT_ONCE, Prover
+from proxy.server.proof import CONNECTIONS, Prover
 from proxy.server.schema_cache import make_names
 from proxy.server.settling import Settling
 from proxy.server.state import Snapshot
@@ -66,7 +66,7 @@ async def detect(url: str, upstream: str, faults: Sequence[Fault]) -> list[Findi
     options = read_options({}, engine_settings(url))
     async with _connected(options) as database:
         schema = await database.load_schema(options)
-        again = UpstreamAgain(UpstreamConfig(upstream), time.monotonic, connections=AT_ONCE)
+        again = UpstreamAgain(UpstreamConfig(upstream), time.monotonic, connections=CONNECTIONS)
         try:
             return [
                 await _detect_one(fault, EngineSnapshot(options, schema), database, again) for fault in faults
