@@ -93,6 +93,7 @@ class Settling:
     async def __call__(self, job: Job) -> Judged | Shed:
         """The verdict on ``job``, or why there is none. Raises nothing that a side can cause."""
         started = self._clock()
+        answer: Answer | Proof | None
         by_engine = job.served_by == "engine"
         if by_engine:
             answer = await self._hear_upstream(job)
@@ -102,6 +103,8 @@ class Settling:
             answer = await self._witness.ask(job.exchange.request, job.snapshot)
         seconds = max(0.0, self._clock() - started)
         self._spend(seconds)
+        if answer is None:
+            return Shed(job.table, "deadline")
         if isinstance(answer, Proof):
             return judge(job, answer)
         if by_engine:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from proxy.errors import EngineOverflows, UnderstudyError, Unsupported
 from proxy.messages import Answer, Request
 from proxy.server.failures import MAX_DETAIL, describe, hear_engine
+from proxy.server.processor import read_processor_wait
 from proxy.server.proof import Proof, ReadSnapshot
 from proxy.server.rests import Rests
 from proxy.server.state import AskEngine, Snapshot
@@ -20,16 +21,27 @@ REST = 10.0
 """A shape rests for so many times as long as its read took in vain."""
 LONGEST_REST = 300.0
 
+STARVED = 0.5
+"""Who has waited for a processor for this share of a read's time cannot tell whether the engine was slow."""
+
 WELL_WITHIN = 1.0
 """Seconds in which a database answers that is well."""
 
 
 class Witness:
-    """``read_snapshot`` is asked whether the database is well; ``clock`` gives seconds that only grow."""
+    """``read_snapshot`` is asked whether the database is well; ``clock`` gives seconds that only grow.
+
+    ``waited`` tells the seconds in which this process wanted a processor and had none.
+    """
 
     def __init__(
-        self, ask_engine: AskEngine, read_snapshot: ReadSnapshot, clock: Callable[[], float]
+        self,
+        ask_engine: AskEngine,
+        read_snapshot: ReadSnapshot,
+        clock: Callable[[], float],
+        waited: Callable[[], float] = read_processor_wait,
     ) -> None:
+        self._waited = waited
         self._ask_engine = ask_engine
         self._read_snapshot = read_snapshot
         self._clock = clock
@@ -40,9 +52,9 @@ class Witness:
         # Shapes cost something to read, and hardly ever does one rest.
         return bool(self._resting) and self._resting.has(read_shape(request), self._clock())
 
-    async def ask(self, request: Request, snapshot: Snapshot) -> Answer | Proof:
-        """The engine's answer, or what it means that there is none."""
-        started = self._clock()
+    async def ask(self, request: Request, snapshot: Snapshot) -> Answer | Proof | None:
+        """The engine's answer, or what it means that there is none; None if that means nothing."""
+        started, waited = self._clock(), self._waited()
         limit = asyncio.timeout(snapshot.config.shadow.timeout)
         try:
             async with limit:
@@ -56,6 +68,8 @@ class Witness:
             if not limit.expired():
                 return Proof("failed", detail=describe(error))
             took = self._clock() - started
+            if self._waited() - waited > STARVED * took:
+                return None
             if await self._is_well():
                 self._let_rest(request, took)
             return Proof("failed", detail="timeout")

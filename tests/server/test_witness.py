@@ -45,11 +45,24 @@ class Engine:
         return "1:1:"
 
     def witness(self) -> Witness:
-        return Witness(self.ask, self.read_snapshot, now)
+        return Witness(self.ask, self.read_snapshot, now, lambda: 0.0)
 
 
 def limited(timeout: float = 5.0) -> Snapshot:
     return Snapshot(Config(shadow=ShadowConfig(timeout=timeout)), Names(), None)
+
+
+def test_who_had_no_processor_cannot_tell_whether_the_engine_was_slow() -> None:
+    engine = Engine(1000.0)
+
+    async def ask(share: float) -> Answer | Proof | None:
+        witness = Witness(engine.ask, engine.read_snapshot, now, lambda: share * now())
+        said = await witness.ask(HEAVY, limited())
+        assert witness.rests(HEAVY) == (said is not None)
+        return said
+
+    assert run(ask(0.6)) is None
+    assert run(ask(0.4)) == Proof("failed", detail="timeout")
 
 
 def test_an_answer_is_given_and_nothing_rests() -> None:
