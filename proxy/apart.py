@@ -31,8 +31,12 @@ from proxy.server.settling import Job, judge
 from proxy.server.state import Snapshot, State
 from proxy.shadow.policy import Names, Side
 
-LEAST_URGENT = 19
-"""How nice this process is where no scheduler knows better."""
+NICENESS = 5
+"""The scheduler gives what serves clients about three times as much, where there is not enough for both.
+
+Linux has a policy that takes only what others leave, ``SCHED_IDLE``. Clients feel less of that, but where
+nothing is left comparing comes to a stand, and no process may leave that policy by itself.
+"""
 
 OUT_OF_MEMORY = b"500"
 """How much rather than others the kernel ends this process when memory is short, of 1000."""
@@ -289,24 +293,12 @@ async def serve(end: socket.socket) -> None:
     await served.close()
 
 
-def _stand_back() -> None:
-    """Take what processor time others leave, and give it back as soon as one of them has something to do.
-
-    Mere niceness would not do: since Linux 6.6 even a nice process may finish its slice of milliseconds.
-    """
-    with contextlib.suppress(OSError):
-        if sys.platform == "linux":
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        else:
-            os.nice(LEAST_URGENT)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Be the process apart; the one argument is the number of the socket that was inherited."""
     # What is typed at a terminal is for the process that serves clients.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    _stand_back()
+    os.nice(NICENESS)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
         file.write(OUT_OF_MEMORY)
     prepare_interpreter()

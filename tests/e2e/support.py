@@ -117,8 +117,8 @@ def is_as_recorded(exchange: RecordedExchange, answer: Answer) -> bool:
 class Crowd:
     """Clients that go on reading what was recorded, and keep every answer that is not right.
 
-    Each has a connection of its own. ``is_right`` judges an answer; whatever keeps a client from getting
-    one is kept too.
+    Each has a connection of its own, and pauses so many seconds after each answer. ``is_right`` judges an
+    answer; whatever keeps a client from getting one is kept too.
     """
 
     def __init__(
@@ -126,7 +126,10 @@ class Crowd:
         port: int,
         reads: Sequence[RecordedExchange],
         is_right: Callable[[RecordedExchange, Answer], bool] = is_as_recorded,
+        *,
+        pause: float = 0.0,
     ) -> None:
+        self._pause = pause
         self._url = f"http://{LOCALHOST}:{port}"
         self._reads = itertools.cycle(reads)
         self._is_right = is_right
@@ -154,6 +157,7 @@ class Crowd:
         async with WireClient(self._url, timeout=20.0) as client:
             while not self._leaving:
                 await self._read_one(client, next(self._reads))
+                await asyncio.sleep(self._pause)
 
     async def _read_one(self, client: WireClient, exchange: RecordedExchange) -> None:
         try:

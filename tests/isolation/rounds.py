@@ -112,8 +112,12 @@ async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *
     targets = TARGETS.get(engine, THING)
     digests = {target: stage.digests[target] for target in targets}
     rate = RATES.get(engine, plan.rate)
-    # One such answer at a time is as much as a machine has room for.
-    mirroring = stage.narrow if targets == HUGE else stage.shadow
+    mirroring = stage.shadow
+    if targets == HUGE:
+        # One such answer at a time is as much as a machine has room for.
+        mirroring = stage.narrow
+    elif targets == BUSY:
+        mirroring = stage.straight
     sides: dict[Side, Program] = {"off": stage.off, "again": stage.again, "on": mirroring}
     p99: dict[Side, list[float]] = {side: [] for side in sides}
     wrong, problems = 0, list[str]()

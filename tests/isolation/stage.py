@@ -1,4 +1,4 @@
-"""An upstream, a proxy that mirrors to an engine that can be made to fail, and two that do not mirror."""
+"""An upstream, proxies that mirror to an engine that can be made to fail, and two that do not mirror."""
 
 import asyncio
 import hashlib
@@ -58,12 +58,17 @@ defaults: {{reads: {reads}}}
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is running. ``again`` does as ``off`` does: how far the two differ is what means nothing."""
+    """What is running. ``again`` does as ``off`` does: how far the two differ is what means nothing.
+
+    ``straight`` mirrors as ``shadow`` does, past the ``relay``: passing on what is mirrored takes processor
+    time from the clients that no proxy takes.
+    """
 
     off: Program
     again: Program
     shadow: Program
     narrow: Program
+    straight: Program
     relay: Relay
     digests: dict[str, str]
     session: aiohttp.ClientSession
@@ -112,14 +117,15 @@ async def set_stage(directory: Path) -> AsyncIterator[Stage]:
             relaying(where.hostname or LOCALHOST, where.port or 5432, delay=1.0) as relay,
             aiohttp.ClientSession() as session,
         ):
-            login = by_way_of(relay.port, as_role(database, "isolation_engine"))
+            login = as_role(database, "isolation_engine")
+            relayed = by_way_of(relay.port, login)
 
-            def start(name: str, reads: str, concurrency: int) -> Program:
+            def start(name: str, reads: str, concurrency: int, database: str) -> Program:
                 file = directory / f"{name}.yaml"
                 text = FILE.format(
                     ledger=directory / f"{name}.db",
                     upstream=upstream.url,
-                    database=login,
+                    database=database,
                     reads=reads,
                     concurrency=concurrency,
                 )
@@ -127,19 +133,20 @@ async def set_stage(directory: Path) -> AsyncIterator[Stage]:
                 return stack.enter_context(serving(file, directory, {}))
 
             # The relay is in this thread, and they need it to start.
-            off, again, shadow, narrow = [
-                await asyncio.to_thread(start, name, reads, concurrency)
-                for name, reads, concurrency in (
-                    ("off", "upstream", 16),
-                    ("again", "upstream", 16),
-                    ("shadow", "shadow", 16),
-                    ("narrow", "shadow", 1),
+            off, again, shadow, narrow, straight = [
+                await asyncio.to_thread(start, *having)
+                for having in (
+                    ("off", "upstream", 16, relayed),
+                    ("again", "upstream", 16, relayed),
+                    ("shadow", "shadow", 16, relayed),
+                    ("narrow", "shadow", 1, relayed),
+                    ("straight", "shadow", 16, login),
                 )
             ]
             digests = {
                 target: await _digest(upstream.port, target) for target in (*THING, *ODD, *BUSY, *HUGE)
             }
-            yield Stage(off, again, shadow, narrow, relay, digests, session)
+            yield Stage(off, again, shadow, narrow, straight, relay, digests, session)
 
 
 async def _digest(port: int, target: str) -> str:
