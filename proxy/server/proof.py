@@ -70,7 +70,7 @@ class Proof:
     volatile: frozenset[Place] = frozenset()
 
 
-RESTS = Proof("inconclusive", detail="a mismatch of this shape was proven a moment ago")
+PROVEN_JUST_NOW = Proof("inconclusive", detail="a mismatch of this shape was proven a moment ago")
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class Prover:
         """What the difference between the answers of ``pair`` is. Raises nothing that a side can cause."""
         shape = read_shape(request)
         if self._proven.has(shape, self._clock()):
-            return RESTS
+            return PROVEN_JUST_NOW
         reading = await self._comparer.read(request, snapshot)
         hearing = _Hearing(request, snapshot, reading)
         if not reading.repeatable:
@@ -144,7 +144,7 @@ class Prover:
         try:
             async with limit, turn, self._room:
                 if self._proven.has(shape, self._clock()):
-                    return RESTS
+                    return PROVEN_JUST_NOW
                 proof = await self._settle(hearing, pair)
                 if proof.verdict == "mismatch":
                     self._proven.begin(shape, self._clock() + self._rest)

@@ -1,7 +1,7 @@
 """What the system tells of waiting for a processor."""
 
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -9,13 +9,26 @@ import pytest
 from proxy.server import processor
 from proxy.server.processor import read_processor_wait
 
+CROWDED = """
+import os, time
+from proxy.server.processor import read_processor_wait
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_waiting_grows_and_is_never_more_than_the_time_there_was() -> None:
-    started, before = time.monotonic(), read_processor_wait()
-    sum(range(100_000))
-    waited = read_processor_wait() - before
-    assert 0.0 <= waited <= time.monotonic() - started + 0.1
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+until = time.monotonic() + 0.6
+if os.fork():
+    while time.monotonic() < until:
+        pass
+    print(read_processor_wait())
+else:
+    while time.monotonic() < until:
+        pass
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="this system does not tell")
+def test_of_two_that_want_one_processor_each_waits_for_the_other() -> None:
+    told = subprocess.run([sys.executable, "-c", CROWDED], capture_output=True, check=True, timeout=60)
+    assert float(told.stdout) > 0.1
 
 
 @pytest.mark.parametrize("told", ["", "1", "1 x 2"])
