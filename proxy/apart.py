@@ -25,6 +25,7 @@ from proxy.line import Line, LineEnded, Listener, open_line
 from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.messages import Answer, Exchange, Request
 from proxy.operate.log_output import begin_log
+from proxy.processor import Yielder
 from proxy.second_opinion import SecondOpinion
 from proxy.server.proof import AwaitCalm, Proof
 from proxy.server.settling import Job, judge
@@ -32,11 +33,8 @@ from proxy.server.state import Snapshot, State
 from proxy.shadow.policy import Names, Side
 
 NICENESS = 5
-"""The scheduler gives what serves clients about three times as much, where there is not enough for both.
-
-Linux has a policy that takes only what others leave, ``SCHED_IDLE``. Clients feel less of that, but where
-nothing is left comparing comes to a stand, and no process may leave that policy by itself.
-"""
+"""Where others leave it nothing, and it shares, the scheduler gives those who serve clients about three times
+as much."""
 
 OUT_OF_MEMORY = b"500"
 """How much rather than others the kernel ends this process when memory is short, of 1000."""
@@ -232,8 +230,9 @@ async def _end(process: asyncio.subprocess.Process) -> int:
 class _Served:
     """The second opinion at this end of the line."""
 
-    def __init__(self) -> None:
+    def __init__(self, waited: Callable[[], float]) -> None:
         self.line: Line
+        self._waited = waited
         self.state = State(Snapshot(Config(), Names(), None))
         self._opinion: SecondOpinion | None = None
 
@@ -242,7 +241,11 @@ class _Served:
         self.state.replace(Snapshot(config, names, self.state.current.engine if same else engine))
         if self._opinion is None:
             self._opinion = SecondOpinion(
-                self.state, self._emit, spend=self._spend, await_calm=self._await_calm
+                self.state,
+                self._emit,
+                spend=self._spend,
+                await_calm=self._await_calm,
+                waited=self._waited,
             )
         elif not same:
             await self._opinion.flush()
@@ -280,9 +283,9 @@ class _Served:
         await self.line.call("await_calm", request)
 
 
-async def serve(end: socket.socket) -> None:
-    """Give opinions to whoever is at the other end, until nobody is."""
-    served = _Served()
+async def serve(end: socket.socket, waited: Callable[[], float]) -> None:
+    """Give opinions to whoever is at the other end, until nobody is; ``waited``: see ``SecondOpinion``."""
+    served = _Served(waited)
     begin_log(sys.stderr, lambda: served.state.current.config.log)
     served.line = await open_line(
         end,
@@ -302,8 +305,10 @@ def main(arguments: Sequence[str]) -> int:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
         file.write(OUT_OF_MEMORY)
     prepare_interpreter()
+    yielder = Yielder()
     with asyncio.Runner(loop_factory=FAST_LOOP) as runner:
-        runner.run(serve(socket.socket(fileno=int(arguments[0]))))
+        end = socket.socket(fileno=int(arguments[0]))
+        yielder.run(runner.get_loop(), serve(end, yielder.read_wait))
     return 0
 
 

@@ -16,6 +16,7 @@ from proxy.databases import AnswerRequest, asking, find_room
 from proxy.difference import Difference
 from proxy.events import Emit, Judged, Shed
 from proxy.messages import Answer, Request
+from proxy.processor import read_wait
 from proxy.server.again import UpstreamAgain
 from proxy.server.both_sides import BothSides
 from proxy.server.comparing import Comparer, Pair
@@ -56,7 +57,8 @@ class SecondOpinion:
     """The second opinion in this process.
 
     ``spend`` is told the seconds of database time that it takes; ``await_calm`` waits while writes are in
-    flight that a request might see half of. ``answer`` is the engine's one function.
+    flight that a request might see half of. ``answer`` is the engine's one function; ``waited`` tells the
+    seconds in which who runs this wanted a processor and had none.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class SecondOpinion:
         spend: Callable[[float], None],
         await_calm: AwaitCalm,
         answer: AnswerRequest = answer,
+        waited: Callable[[], float] = read_wait,
     ) -> None:
         config = state.current.config
         self._stack = contextlib.AsyncExitStack()
@@ -79,7 +82,6 @@ class SecondOpinion:
         )
         self._stack.push_async_callback(database.close)
         comparer = Comparer()
-        self._stack.callback(comparer.close)
         read_again = self._asking_upstream(state, CONNECTIONS)
         self.ask = ask_engine = asking(database, answer=answer)
 
@@ -104,7 +106,7 @@ class SecondOpinion:
             await probe(table, request, snapshot)
 
         self.settle = Settling(
-            Witness(ask_engine, database.read_snapshot, time.monotonic),
+            Witness(ask_engine, database.read_snapshot, time.monotonic, waited),
             comparer,
             make_prover(REST),
             emit,

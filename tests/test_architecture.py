@@ -26,7 +26,7 @@ ROOMS = {
     "engine": SERVES_EVERYONE,
     "shadow": SERVES_EVERYONE,
     "database": SERVES_EVERYONE | {"engine"},
-    "server": SERVES_EVERYONE | {"engine", "shadow", "database"},
+    "server": SERVES_EVERYONE | {"engine", "shadow", "database", "processor"},
     "operate": SERVES_EVERYONE | {"shadow"},
     "ledger": SERVES_EVERYONE | {"shadow", "database"},
     "modes": SERVES_EVERYONE | {"shadow"},
@@ -36,14 +36,16 @@ ROOMS = {
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
     "access": SERVES_EVERYONE | {"engine", "database", "loop"},
     "loop": set(),
+    "processor": set(),
     "files": set(),
     "operators": SERVES_EVERYONE | {"judging", "ledger", "operate", "server", "shadow", "tape"},
     "judging": SERVES_EVERYONE | {"ledger", "server", "shadow"},
     "wishes": SERVES_EVERYONE | {"judging", "ledger", "modes", "server", "shadow"},
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
     "line": set(),
-    "second_opinion": SERVES_EVERYONE | {"database", "databases", "server"},
-    "apart": SERVES_EVERYONE | {"database", "line", "loop", "operate", "second_opinion", "server", "shadow"},
+    "second_opinion": SERVES_EVERYONE | {"database", "databases", "processor", "server"},
+    "apart": SERVES_EVERYONE
+    | {"database", "line", "loop", "operate", "processor", "second_opinion", "server", "shadow"},
     "app": SERVES_EVERYONE
     | {"apart", "database", "databases", "files", "judging", "ledger", "operate", "operators"}
     | {"second_opinion", "server", "shadow", "showing", "tape", "web", "wishes"},

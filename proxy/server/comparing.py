@@ -3,7 +3,6 @@
 import asyncio
 import gc
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -58,8 +57,8 @@ class Comparer:
     ) -> None:
         self._today = today
         self._compare = comparing
-        # A thread of its own: the loop's default ones also look up the upstream's address.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+        # The loop's helpers also look up the upstream's address: never do all of them compare.
+        self._turn = asyncio.Lock()
 
     async def read(self, request: Request, snapshot: Snapshot) -> Reading:
         """What ``request`` promises about its rows."""
@@ -85,10 +84,6 @@ class Comparer:
         finding = partial(find_parts, request, pair.upstream, pair.engine, reading, ignoring)
         return await self._run(finding, heavy=pair.heavy)
 
-    def close(self) -> None:
-        """Give up what is not begun."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
     def find_rules(self, request: Request, snapshot: Snapshot) -> Ignoring:
         """The rules that apply to ``request``."""
         rules = snapshot.config.compare.ignore
@@ -100,7 +95,8 @@ class Comparer:
     async def _run(self, work: Callable[[], _Result], *, heavy: bool) -> _Result:
         if not heavy:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _run_uncollected, work)
+        async with self._turn:
+            return await asyncio.to_thread(_run_uncollected, work)
 
 
 def _run_uncollected(work: Callable[[], _Result]) -> _Result:

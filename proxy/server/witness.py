@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from proxy.errors import EngineOverflows, UnderstudyError, Unsupported
 from proxy.messages import Answer, Request
+from proxy.processor import read_wait
 from proxy.server.failures import MAX_DETAIL, describe, hear_engine
-from proxy.server.processor import read_processor_wait
 from proxy.server.proof import Proof, ReadSnapshot
 from proxy.server.rests import Rests
 from proxy.server.state import AskEngine, Snapshot
@@ -31,7 +31,7 @@ WELL_WITHIN = 1.0
 class Witness:
     """``read_snapshot`` is asked whether the database is well; ``clock`` gives seconds that only grow.
 
-    ``waited`` tells the seconds in which this process wanted a processor and had none.
+    ``waited`` tells the seconds in which who runs this wanted a processor and had none.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Witness:
         ask_engine: AskEngine,
         read_snapshot: ReadSnapshot,
         clock: Callable[[], float],
-        waited: Callable[[], float] = read_processor_wait,
+        waited: Callable[[], float] = read_wait,
     ) -> None:
         self._waited = waited
         self._ask_engine = ask_engine

@@ -18,7 +18,12 @@ from tests.faults.client import Client
 from tests.faults.relay import LOCALHOST, Relay, relaying
 from tests.support.database import run_apart, throwaway_database
 
-SCHEMA = """
+POOL = 10
+TAKES = 0.05
+CAPACITY = POOL / TAKES
+"""Reads of ``BUSY`` that the upstream can answer in a second: each connection one in ``TAKES`` seconds."""
+
+SCHEMA = f"""
 create role isolation_anon nologin;
 create role isolation_upstream login noinherit;
 create role isolation_engine login noinherit;
@@ -40,7 +45,7 @@ create view isolation.odd as
 create view isolation.busy as
   select id, filler, case when id % 10 = 0 and current_setting('application_name') = 'understudy mirror'
                        then upper(name) else name end as name
-  from isolation.thing, pg_sleep(0.02);
+  from isolation.thing, pg_sleep({TAKES});
 grant usage on schema isolation to isolation_anon;
 grant select on all tables in schema isolation to isolation_anon;
 """
@@ -91,10 +96,6 @@ THING = ("/thing?id=eq.7",)
 ODD = ("/odd?id=eq.7",)
 BUSY = tuple(f"/busy?id=eq.{n}" for n in range(1, 11))
 HUGE = ("/huge",)
-
-POOL = 10
-CAPACITY = POOL / 0.02
-"""How many reads of ``BUSY`` the upstream can answer in a second: each of its connections one in 20 ms."""
 
 
 @asynccontextmanager

@@ -94,7 +94,6 @@ def test_what_is_heavy_is_done_in_another_thread_and_without_looking_for_cycles(
             await comparer.compare(Request("GET", b"/storage"), pair, snapshot())
         long = Request("GET", b"/storage?id=not.eq." + b"1" * LONG)
         assert (await comparer.read(long, snapshot())).order == "open"
-        comparer.close()
 
     asyncio.run(main())
     assert seen == [(True, True), (True, True), (False, False)]

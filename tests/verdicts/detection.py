@@ -92,7 +92,6 @@ async def _detect_one(
         touched = _Touching(fault, database)
         told: asyncio.Queue[Event] = asyncio.Queue()
         comparer = Comparer()
-        stack.callback(comparer.close)
         prover = Prover(
             touched,
             again.ask,
