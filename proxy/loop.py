@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sys
+import threading
 from collections.abc import Callable
 
 try:
@@ -15,6 +16,9 @@ else:
 
 DEEPEST = 6000
 """Frames that Python may stack: PostgREST answers requests that nest some hundred levels."""
+
+STACK = 16 * 1024 * 1024
+"""Bytes that a thread has for them, whatever the system gives it, which may be a hundred kilobytes."""
 
 TURN = 0.0005
 """Seconds that a thread may keep others waiting.
@@ -34,5 +38,6 @@ A request makes some hundred and leaves none. By Python's own 700 it looked afte
 def prepare_interpreter() -> None:
     """Have Python run as our programs need it."""
     sys.setrecursionlimit(DEEPEST)
+    threading.stack_size(STACK)
     sys.setswitchinterval(TURN)
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
