@@ -1,27 +1,25 @@
 """The second opinion in a process of its own, so that what it computes takes no time from clients.
 
 The process that serves clients starts it, tells it which configuration and schema cache are in force, and
-hands it one mirrored read after the other; events come back. The two hold the ends of a line: when it ends,
-for whatever reason, the second opinion ends too, and where clients are served another one is started.
+hands it one mirrored read after the other; events come back. When the line between the two ends, for whatever
+reason, the second opinion ends too, and where clients are served another one is started.
 """
 
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import is_
 
+from proxy.companion import Companion, begin_as_companion
 from proxy.config import Config
 from proxy.database.snapshot import EngineSnapshot
 from proxy.difference import Difference
 from proxy.errors import UnderstudyError
-from proxy.events import Crashed, Emit, Event, Judged, Shed
-from proxy.line import Line, LineEnded, Listener, open_line
+from proxy.events import Emit, Event, Judged, Shed
+from proxy.line import Line, LineEnded, open_line
 from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.messages import Answer, Exchange, Request
 from proxy.operate.log_output import begin_log
@@ -38,23 +36,6 @@ as much."""
 
 OUT_OF_MEMORY = b"500"
 """How much rather than others the kernel ends this process when memory is short, of 1000."""
-
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 30.0
-SOUND = 60.0
-"""Seconds after which a process counts as sound: one that ends later is replaced without a longer pause."""
-
-PATIENCE = 30.0
-"""Seconds in which a process has to give any sign of life."""
-
-
-@dataclass(eq=False, slots=True)
-class _There:
-    """A process that is there, and what it was told last."""
-
-    process: asyncio.subprocess.Process
-    line: Line
-    told: tuple[Config, Names, EngineSnapshot | None] | None = None
 
 
 class SecondOpinionApart:
@@ -73,12 +54,11 @@ class SecondOpinionApart:
         command: Sequence[str] = (sys.executable, "-m", "proxy.apart"),
     ) -> None:
         self._state = state
-        self._emit = emit
-        self._spend = spend
         self._await_calm = await_calm
-        self._command = command
-        self._there: _There | None = None
-        self._arrived = asyncio.Event()
+        self._companion = Companion(
+            "second opinion", emit, command, {"await_calm": self._hear_calm}, {"emit": emit, "spend": spend}
+        )
+        self._told: tuple[Line, Config, Names, EngineSnapshot | None] | None = None
         self._wanted = asyncio.Event()
         self._telling = asyncio.Lock()
         self._keeping: asyncio.Task[None]
@@ -87,14 +67,16 @@ class SecondOpinionApart:
 
     async def settle(self, job: Job) -> Judged | Shed:
         """What became of a mirrored read; where nobody is there to say it in time, nothing did."""
-        try:
-            async with asyncio.timeout(job.limits.timeout):
-                there = await self._reach()
-        except TimeoutError:
-            return Shed(job.table, "deadline")
+        line = self._companion.line
+        if line is None or not self._knows(line):
+            try:
+                async with asyncio.timeout(job.limits.timeout):
+                    line = await self._reach()
+            except TimeoutError:
+                return Shed(job.table, "deadline")
         engine = self._state.current.engine
         try:
-            outcome: Judged | Shed = await there.line.call(
+            outcome: Judged | Shed = await line.call(
                 "settle", job.table, job.exchange, job.since, job.mode, job.served_by
             )
         except LineEnded:
@@ -108,7 +90,7 @@ class SecondOpinionApart:
     async def find_differences(self, request: Request) -> Sequence[Difference]:
         """In what the sides are proven to disagree now; in nothing if one of them gives no answer."""
         try:
-            found: Sequence[Difference] = await (await self._reach()).line.call("find_differences", request)
+            found: Sequence[Difference] = await (await self._reach()).call("find_differences", request)
         except LineEnded:
             return ()
         return found
@@ -116,7 +98,7 @@ class SecondOpinionApart:
     async def ask(self, request: Request, snapshot: Snapshot) -> Answer:
         """The engine's answer to a read, by what is in force. Raises what the engine raises."""
         try:
-            answer: Answer = await (await self._reach()).line.call("ask", request)
+            answer: Answer = await (await self._reach()).call("ask", request)
         except LineEnded as error:
             raise UnderstudyError("the process that compares has ended") from error
         return answer
@@ -129,102 +111,46 @@ class SecondOpinionApart:
         self._keeping = asyncio.create_task(self._keep(), name="second opinion")
 
     async def _keep(self) -> None:
-        """Have a process there, and another one when it ends, until cancelled."""
-        pause = FIRST_PAUSE
         await self._wanted.wait()
-        while True:
-            started = time.monotonic()
-            try:
-                code = await self._run()
-            except OSError as error:
-                self._emit(Crashed("second opinion", type(error).__name__))
-            else:
-                self._emit(Crashed("second opinion", f"exit code {code}"))
-            if time.monotonic() - started > SOUND:
-                pause = FIRST_PAUSE
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        await self._companion.keep()
 
     async def close(self) -> None:
         """End the process, and wait for its end."""
         self._keeping.cancel()
         await asyncio.wait([self._keeping])
 
-    async def _reach(self) -> _There:
-        """The process, once it is there and knows what is in force."""
+    async def _reach(self) -> Line:
+        """The line to the process, once it is there and knows what is in force."""
         self._wanted.set()
         while True:
-            await self._arrived.wait()
-            there = self._there
-            if there is None:
-                continue
-            with contextlib.suppress(LineEnded):
-                await self._bring_up_to_date(there)
-                return there
-            if self._there is there:
-                self._there = None
-                self._arrived.clear()
-
-    async def _bring_up_to_date(self, there: _There) -> None:
-        while not self._knows(there):
-            async with self._telling:
-                if not self._knows(there):
-                    snapshot = self._state.current
-                    current = snapshot.config, snapshot.names, snapshot.engine
-                    same = there.told is not None and there.told[2] is snapshot.engine
-                    engine = None if same else snapshot.engine
-                    await there.line.call("put", snapshot.config, snapshot.names, engine, same)
-                    there.told = current
-
-    def _knows(self, there: _There) -> bool:
-        snapshot = self._state.current
-        current = snapshot.config, snapshot.names, snapshot.engine
-        return there.told is not None and all(map(is_, current, there.told))
-
-    async def _run(self) -> int:
-        """Have one process from its beginning to its end, and give its exit code."""
-        end, other = socket.socketpair()
-        with other:
-            process = await asyncio.create_subprocess_exec(
-                *self._command, str(other.fileno()), pass_fds=[other.fileno()]
-            )
-        listeners: dict[str, Listener] = {"emit": self._emit, "spend": self._spend}
-        line = await open_line(end, {"await_calm": self._hear_calm}, listeners)
-        try:
-            self._there = _There(process, line)
-            self._arrived.set()
-            await self._watch(line)
-        finally:
-            self._arrived.clear()
-            self._there = None
-            line.hang_up()
-            code = await _end(process)
-        return code
-
-    async def _watch(self, line: Line) -> None:
-        """Wait for the end of ``line``; hang up on a process that shows no sign of life."""
-        while not line.ended.done():
+            line = await self._companion.reach()
             try:
-                async with asyncio.timeout(PATIENCE):
-                    await line.call("ping")
-                    await asyncio.wait([line.ended], timeout=PATIENCE / 3)
-            except (LineEnded, TimeoutError):
-                line.hang_up()
-                return
+                await self._bring_up_to_date(line)
+            except LineEnded:
+                self._companion.lose(line)
+            else:
+                return line
+
+    async def _bring_up_to_date(self, line: Line) -> None:
+        while not self._knows(line):
+            async with self._telling:
+                if not self._knows(line):
+                    snapshot = self._state.current
+                    told = line, snapshot.config, snapshot.names, snapshot.engine
+                    before = self._told
+                    same = before is not None and before[0] is line and before[3] is snapshot.engine
+                    engine = None if same else snapshot.engine
+                    await line.call("put", snapshot.config, snapshot.names, engine, same)
+                    self._told = told
+
+    def _knows(self, line: Line) -> bool:
+        snapshot, told = self._state.current, self._told
+        if told is None:
+            return False
+        return all(map(is_, (line, snapshot.config, snapshot.names, snapshot.engine), told))
 
     async def _hear_calm(self, request: Request) -> None:
         await self._await_calm(request, self._state.current)
-
-
-async def _end(process: asyncio.subprocess.Process) -> int:
-    """Let ``process`` end by itself for a moment, then end it."""
-    try:
-        async with asyncio.timeout(1.0):
-            return await process.wait()
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        return await process.wait()
 
 
 class _Served:
@@ -298,9 +224,7 @@ async def serve(end: socket.socket, waited: Callable[[], float]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Be the process apart; the one argument is the number of the socket that was inherited."""
-    # What is typed at a terminal is for the process that serves clients.
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
+    begin_as_companion()
     os.nice(NICENESS)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as file:
         file.write(OUT_OF_MEMORY)

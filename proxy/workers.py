@@ -16,15 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from proxy.companion import FIRST_PAUSE, LONGEST_PAUSE, SOUND
 from proxy.config import Config
 from proxy.server.listening import Sockets, bind_port, find_port
 
 READY = b"ready"
-
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 30.0
-SOUND = 60.0
-"""Seconds after which a worker counts as sound: one that ends later is replaced without a longer pause."""
 
 PATIENCE = 60.0
 """Seconds within which a worker has to serve, and later to end when it is told to."""

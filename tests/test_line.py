@@ -1,9 +1,11 @@
 """The line between two processes: calls, errors and events arrive, in order, and its end is noticed."""
 
 import asyncio
+import pickle
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import ApiError
+from proxy.events import Judged
 from proxy.line import Handler, Line, LineEnded, Listener, open_line, pack
+from proxy.messages import Answer, Exchange, Request
 
 
 @asynccontextmanager
@@ -93,6 +97,67 @@ async def test_read_only_mappings_arrive_as_such() -> None:
     assert isinstance(heard[0], MappingProxyType)
 
 
+@dataclass(frozen=True, slots=True)
+class Plain:
+    one: Any
+    two: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    one: Any
+
+
+@dataclass(slots=True)
+class Counting:
+    one: int
+    two: int
+    count: int = field(default=0, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    one: int
+    two: int = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubling:
+    one: int
+    two: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "two", 2 * self.two)
+
+
+def arrive(value: object) -> Any:
+    return pickle.loads(pack(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Plain(Single(1), {Plain(2): (Named(1, two=2),)}),
+        Plain(Plain, MappingProxyType({"a": Plain(1)})),
+        Doubling(1, 2),
+        Exchange(Request("GET", b"/a", ((b"B", b"c"),)), Answer(200, (), b"d"), 0.5),
+        Judged("a", "match", "GET /a", (), 0.1, 0.2, ""),
+    ],
+)
+def test_a_dataclass_arrives_as_it_was(value: object) -> None:
+    assert arrive(value) == value
+    assert type(arrive(value)) is type(value)
+
+
+def test_what_no_argument_tells_arrives_too() -> None:
+    counting = Counting(1, 2)
+    counting.count = 3
+    assert arrive(counting) == counting
+    one = Plain(1)
+    first, second = arrive([one, one])
+    assert first is second
+
+
 async def test_a_call_that_is_given_up_is_given_up_at_the_other_end() -> None:
     dropped = asyncio.Event()
 
@@ -108,6 +173,16 @@ async def test_a_call_that_is_given_up_is_given_up_at_the_other_end() -> None:
         call.cancel()
         await asyncio.wait_for(dropped.wait(), 10)
         assert await line.call("double", 2) == 4
+
+
+async def test_a_call_that_is_given_up_after_hanging_up_is_given_up_all_the_same() -> None:
+    async with joined({"hang": hang}, {}) as (line, _):
+        call = asyncio.create_task(line.call("hang"))
+        await asyncio.sleep(0)
+        line.hang_up()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
 
 async def test_the_end_of_the_line_fails_the_calls_that_wait_and_those_that_come() -> None:

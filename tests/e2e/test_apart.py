@@ -98,6 +98,23 @@ async def test_one_that_is_killed_is_replaced_and_every_read_has_its_end(
         assert count_all(running)["mismatch"] == 0
 
 
+async def test_signals_are_for_the_process_that_serves_clients(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url())
+        async with playing_apart(config) as running:
+            crowd = Crowd(running.port, recorded_reads(40, tables=TABLES), pause=PAUSE)
+            async with crowd.reading(4):
+                await agree(running, 5)
+                opinion = find_opinion()
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+                    os.kill(opinion, number)
+                await agree(running, 10)
+                assert find_opinion() == opinion
+            await assert_all_accounted(running)
+
+
 async def test_one_that_hangs_costs_no_client_anything(conformance_database: ConformanceDatabase) -> None:
     shadow = ShadowConfig(queue=4, concurrency=2)
     async with standing_in() as upstream:
