@@ -20,12 +20,17 @@ from proxy.config.dump import dump_config, example_config
 from proxy.config.engine import read_standalone
 from proxy.config.in_database import read_database
 from proxy.config.postgrest import read_postgrest_conf
+from proxy.crew import MOST, find_workers
 from proxy.errors import ConfigError
 from proxy.loop import FAST_LOOP
+from proxy.machine import count_processors, read_memory_limit
 from proxy.server.listening import SPECIAL_HOSTS
 from proxy.standalone import ReadOptions, Standalone
 
 SERVER_VARIABLE = "UNDERSTUDY_SERVER_HEADER"
+WORKERS_VARIABLE = "UNDERSTUDY_WORKERS"
+
+MOST_GIVEN = 64
 
 _READY_SECONDS = 30.0
 
@@ -72,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what answers have for Server, such as postgrest/14.17; empty for none; without it "
         f"${SERVER_VARIABLE}, else understudy/{proxy.__version__}",
     )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        help=f"processes that answer and share db-pool; without it ${WORKERS_VARIABLE}, else one for each "
+        f"processor, if connections and memory are enough for them, and {MOST} at most",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -108,7 +119,17 @@ def _make(arguments: argparse.Namespace, options: EngineConfig, read: ReadOption
     server = arguments.server_header
     if server is None:
         server = os.environ.get(SERVER_VARIABLE, f"understudy/{proxy.__version__}")
-    return Standalone(options, read, server=server, out=sys.stdout, err=sys.stderr)
+    workers = _count_workers(arguments.workers or os.environ.get(WORKERS_VARIABLE), options)
+    return Standalone(options, read, server=server, out=sys.stdout, err=sys.stderr, workers=workers)
+
+
+def _count_workers(given: str | None, options: EngineConfig) -> int:
+    """How many workers there are to be. Raises ValueError."""
+    if not given:
+        return find_workers(options.db_pool, count_processors(), read_memory_limit())
+    if given.isdecimal() and 1 <= int(given) <= MOST_GIVEN:
+        return int(given)
+    raise ValueError(f"workers: {given!r} is no whole number from 1 to {MOST_GIVEN}")
 
 
 def _serve(arguments: argparse.Namespace, options: EngineConfig, read: ReadOptions) -> int:

@@ -36,6 +36,7 @@ ROOMS = {
     "tape": SERVES_EVERYONE | {"loop", "shadow"},
     "access": SERVES_EVERYONE | {"engine", "database", "loop"},
     "loop": set(),
+    "machine": set(),
     "processor": set(),
     "files": set(),
     "operators": SERVES_EVERYONE | {"judging", "ledger", "operate", "server", "shadow", "tape"},
@@ -43,20 +44,26 @@ ROOMS = {
     "wishes": SERVES_EVERYONE | {"judging", "ledger", "modes", "server", "shadow"},
     "databases": SERVES_EVERYONE | {"engine", "database", "server"},
     "line": set(),
+    "companion": SERVES_EVERYONE | {"line"},
     "second_opinion": SERVES_EVERYONE | {"database", "databases", "processor", "server"},
     "apart": SERVES_EVERYONE
-    | {"database", "line", "loop", "operate", "processor", "second_opinion", "server", "shadow"},
+    | {"companion", "database", "line", "loop", "operate", "processor"}
+    | {"second_opinion", "server", "shadow"},
     "app": SERVES_EVERYONE
     | {"apart", "database", "databases", "files", "judging", "ledger", "operate", "operators"}
     | {"second_opinion", "server", "shadow", "showing", "tape", "web", "wishes"},
     "showing": SERVES_EVERYONE | {"operate", "server", "shadow"},
-    "standalone": SERVES_EVERYONE | {"engine", "shadow", "database", "server", "operate"},
-    "engine_command": SERVES_EVERYONE | {"loop", "server", "standalone"},
+    "answering": SERVES_EVERYONE | {"database", "engine", "operate", "server"},
+    "crew": SERVES_EVERYONE
+    | {"answering", "companion", "database", "line", "loop", "operate", "server", "shadow"},
+    "standalone": SERVES_EVERYONE
+    | {"answering", "crew", "database", "engine", "operate", "server", "shadow"},
+    "engine_command": SERVES_EVERYONE | {"crew", "loop", "machine", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},
     "check": SERVES_EVERYONE | {"console", "database", "ledger", "operate", "server", "shadow"},
     "replaying": SERVES_EVERYONE | {"database", "tape"},
     "demo": SERVES_EVERYONE | {"embedded", "tape"},
-    "workers": SERVES_EVERYONE | {"server"},
+    "workers": SERVES_EVERYONE | {"companion", "server"},
     "serving": SERVES_EVERYONE | {"app", "operate", "workers"},
     "cli": SERVES_EVERYONE
     | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "operate", "replaying"}

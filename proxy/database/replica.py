@@ -149,7 +149,8 @@ async def join_replica(
     """Let reads of ``serving`` go to the replica of ``options``, if there is one; ``stack`` ends that."""
     if options.db_replica_uri is None:
         return
-    replica = Replica(options, emit, connections=options.db_pool, application_name=application_name)
+    connections = serving.pool.size
+    replica = Replica(options, emit, connections=connections, application_name=application_name)
     stack.push_async_callback(replica.close)
     keeping = asyncio.create_task(replica.keep(), name="replica")
     stack.push_async_callback(_end, keeping)

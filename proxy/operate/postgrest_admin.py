@@ -4,7 +4,8 @@ Source: PostgREST 14, reference 12.3 and 12.4.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 
 from proxy.events import Listener, SchemaLoaded
 from proxy.messages import Answer, Request
@@ -21,6 +22,9 @@ class Gauges:
     token_lookups: int = 0
     token_hits: int = 0
     token_evictions: int = 0
+
+    def __add__(self, other: "Gauges") -> "Gauges":
+        return Gauges(*map(add, astuple(self), astuple(other)))
 
 
 class LoadCounts(Listener):
@@ -53,7 +57,7 @@ class LoneSources:
     loaded: Callable[[], bool]
     connected: Callable[[], Awaitable[bool]]
     schema: Callable[[], bytes]
-    gauges: Callable[[], Gauges]
+    gauges: Callable[[], Awaitable[Gauges]]
     loads: LoadCounts
 
 
@@ -73,7 +77,7 @@ class PostgrestAdmin:
             case b"/schema_cache":
                 return Answer(200, (), self._sources.schema())
             case b"/metrics":
-                text = render_metrics(self._sources.gauges(), self._sources.loads)
+                text = render_metrics(await self._sources.gauges(), self._sources.loads)
                 return Answer(200, ((b"Content-Type", b"text/plain; charset=utf-8"),), text.encode())
             case _:
                 return Answer(404)

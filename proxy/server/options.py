@@ -23,7 +23,8 @@ ReadOptions: TypeAlias = Callable[[Mapping[str, str]], EngineConfig]
 class Options:
     """Reads the options anew when it is told to, and puts them in force if all of them are right.
 
-    ``read`` runs in a thread: it reads files. Settings in the database that cannot be read are taken to be
+    ``read`` runs in a thread: it reads files. ``adopt`` is awaited before it is told that they are in force.
+    Settings in the database that cannot be read are taken to be
     what they were.
     """
 
@@ -35,7 +36,7 @@ class Options:
         read: ReadOptions,
         read_settings: Callable[[EngineConfig], Awaitable[Mapping[str, str]]],
         read_roles: Callable[[], Awaitable[RoleSettings]],
-        adopt: Callable[[EngineConfig], None],
+        adopt: Callable[[EngineConfig], Awaitable[None]],
     ) -> None:
         self._state = state
         self._emit = emit
@@ -67,7 +68,7 @@ class Options:
         """Read the options with those in the database. Raises ConfigError and OSError if they are wrong."""
         async with self._turn:
             await self._take_settings()
-            self._put(await asyncio.to_thread(self._read, self._settings))
+            await self._put(await asyncio.to_thread(self._read, self._settings))
 
     async def _reload_options(self) -> None:
         await self._take_settings()
@@ -78,7 +79,7 @@ class Options:
         except (OSError, ValueError) as error:
             self._emit(ConfigReloaded(False, f"{type(error).__name__}: {error}"))
         else:
-            self._put(options)
+            await self._put(options)
             self._emit(ConfigReloaded(True))
 
     async def _take_settings(self) -> None:
@@ -102,9 +103,9 @@ class Options:
             schema = replace(snapshot.engine.schema, role_settings=roles)
             self._state.replace(replace(snapshot, engine=replace(snapshot.engine, schema=schema)))
 
-    def _put(self, options: EngineConfig) -> None:
+    async def _put(self, options: EngineConfig) -> None:
         snapshot = self._state.current
         engine = snapshot.engine and replace(snapshot.engine, options=options)
         config = replace(snapshot.config, engine=options)
         self._state.replace(replace(snapshot, config=config, engine=engine))
-        self._adopt(options)
+        await self._adopt(options)

@@ -42,7 +42,8 @@ class SchemaCache:
 
     With an upstream a cache that cannot be read anew stays in use: at worst the engine disagrees and is
     found out. Without one it is dropped, as PostgREST does: every request is told that there is none.
-    ``prepare`` is done before each load, and part of it. ``load_reach`` is asked after it.
+    ``prepare`` is done before each load, and part of it. ``load_reach`` is asked after it. ``spread`` is
+    awaited when another one is in force, before that is told.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SchemaCache:
         clock: Callable[[], float],
         prepare: Callable[[], Awaitable[None]] = _nothing,
         load_reach: LoadReach = _know_nothing,
+        spread: Callable[[], Awaitable[None]] = _nothing,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._state = state
@@ -62,6 +64,7 @@ class SchemaCache:
         self._clock = clock
         self._prepare = prepare
         self._load_reach = load_reach
+        self._spread = spread
         self._sleep = sleep
         self._wanted = asyncio.Event()
         self._started = 0.0
@@ -92,11 +95,13 @@ class SchemaCache:
         except Exception as error:
             if self._state.current.config.upstream is None:
                 self._state.replace(replace(self._state.current, engine=None, names=Names()))
+                await self._spread()
             self._emit(SchemaLoaded(False, problem=tell_failure(error)))
             return False
         snapshot = self._state.current
         engine = EngineSnapshot(snapshot.config.engine, schema, reach)
         self._state.replace(replace(snapshot, engine=engine, names=names))
+        await self._spread()
         self._emit(SchemaLoaded(True, len(schema.relations), self._clock() - self._started))
         return True
 

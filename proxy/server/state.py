@@ -1,5 +1,6 @@
 """The one mutable reference of the proxy: which configuration and schema cache are in force."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -29,6 +30,7 @@ class State:
 
     def __init__(self, first: Snapshot) -> None:
         self._current = first
+        self._replaced = asyncio.Event()
 
     @property
     def current(self) -> Snapshot:
@@ -37,10 +39,18 @@ class State:
     def replace(self, snapshot: Snapshot) -> None:
         """Put ``snapshot`` in force for every request that starts from now on."""
         self._current = snapshot
+        self._replaced.set()
+        self._replaced = asyncio.Event()
+
+    async def wait_for_another(self, snapshot: Snapshot) -> Snapshot:
+        """What is in force, as soon as that is not ``snapshot``."""
+        while self._current is snapshot:
+            await self._replaced.wait()
+        return self._current
 
     def put_holds(self, holds: Holds) -> None:
         """Put ``holds`` in force for every request that starts from now on."""
-        self._current = replace(self._current, holds=holds)
+        self.replace(replace(self._current, holds=holds))
 
 
 AskEngine: TypeAlias = Callable[[Request, Snapshot], Awaitable[Answer]]

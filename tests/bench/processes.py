@@ -112,11 +112,16 @@ def resident_bytes(pid: int) -> int:
 
 
 def processor_seconds(pid: int) -> float | None:
-    """What the process has used of all processors so far, or None where there is no /proc to tell."""
+    """What the family of a process has used of all processors so far, or None where there is no /proc."""
+    ticks = [_processor_ticks(member) for member in family(pid)]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK") if any(ticks) else None
+
+
+def _processor_ticks(pid: int) -> int:
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return None
+        return 0
     # The name stands in parentheses and may hold anything; user and system time are fields 14 and 15.
     fields = status.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) + int(fields[12])

@@ -94,9 +94,9 @@ def postgrest(
 
 
 def find_postgrest() -> tuple[str, ...]:
-    """The command of a real PostgREST where there is one, else that of our own engine."""
+    """The command of a real PostgREST where there is one, else that of our own engine, in one process too."""
     binary = os.environ.get("POSTGREST_BIN") or shutil.which("postgrest")
-    return (binary,) if binary else (*PROXY, "engine")
+    return (binary,) if binary else (*PROXY, "engine", "--workers", "1")
 
 
 def run_to_end(

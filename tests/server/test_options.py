@@ -43,7 +43,7 @@ class Bench:
             read=self.read,
             read_settings=self.read_settings,
             read_roles=self.read_roles,
-            adopt=self.adopted.append,
+            adopt=self.adopt,
         )
 
     def read(self, settings: Mapping[str, str]) -> EngineConfig:
@@ -57,6 +57,9 @@ class Bench:
         if self.settings_fault is not None:
             raise self.settings_fault
         return dict(self.settings)
+
+    async def adopt(self, options: EngineConfig) -> None:
+        self.adopted.append(options)
 
     async def read_roles(self) -> RoleSettings:
         if self.roles_fault is not None:

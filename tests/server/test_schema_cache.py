@@ -213,6 +213,27 @@ async def test_options_that_the_preparation_brings_count_for_the_load() -> None:
     assert bench.state.current.names.schemas == ("new",)
 
 
+@pytest.mark.parametrize("outcome", [SCHEMA, AWAY])
+async def test_what_is_in_force_is_spread_before_it_is_told(outcome: Schema | Exception) -> None:
+    bench = Bench([SCHEMA])
+    spread = list[bool]()
+
+    async def load(options: EngineConfig) -> Schema:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def note() -> None:
+        spread.append(bench.state.current.engine is not None)
+        assert len(bench.events) == 1
+
+    await bench.cache.load()
+    cache = SchemaCache(bench.state, load, bench.listen, clock=lambda: 0.0, spread=note)
+    assert await cache.load() is (outcome is SCHEMA)
+    assert spread == [outcome is SCHEMA]
+    assert len(bench.events) == 2
+
+
 async def test_what_cannot_be_recovered_from_ends_the_keeping() -> None:
     bench = Bench(prepare_fault=Unrecoverable("too old"))
     async with bench.kept() as task:

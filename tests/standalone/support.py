@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,20 @@ def run_to_end(
         env=environment(settings or {}),
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for ``condition``, of which nobody tells. Raises AssertionError when time is up."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is such a process, and it is not only one of which nobody has taken note yet."""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True)
+    return told.stdout.strip()[:1] not in ("", "Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,248 @@
+"""The workers that answer beside the first process of an engine alone: PostgREST uses all processors, too.
+
+They take clients from the same socket. The first process reads options and schema cache, listens for
+notifications, and is who operators talk to; it tells the others what is in force, each over a line.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from proxy.answering import Answering
+from proxy.companion import Companion, begin_as_companion
+from proxy.config import Config
+from proxy.database.snapshot import EngineSnapshot
+from proxy.events import Crashed, Emit
+from proxy.line import Line, LineEnded, open_line
+from proxy.loop import FAST_LOOP, prepare_interpreter
+from proxy.operate.listeners import join_listeners
+from proxy.operate.postgrest_admin import Gauges
+from proxy.operate.postgrest_log import PostgrestLog
+from proxy.server.state import Snapshot, State
+from proxy.shadow.policy import Names
+
+MOST = 4
+"""Workers, unless somebody asks for more: each takes some hundred MiB."""
+
+LEAST_CONNECTIONS = 4
+"""Connections that each worker has, unless somebody asks for more workers: none can borrow another's."""
+
+ROOM = 256 * 1024 * 1024
+"""Bytes of memory that there are for each worker, unless somebody asks for more."""
+
+PATIENCE = 1.0
+"""Seconds in which a worker has to answer the first one."""
+
+
+def find_workers(connections: int, processors: int, memory: float) -> int:
+    """How many are right for so many connections and processors, and so many bytes of memory."""
+    return int(max(1, min(processors, connections // LEAST_CONNECTIONS, memory // ROOM, MOST)))
+
+
+def share_out(connections: int, workers: int) -> list[int]:
+    """How many of the connections each worker has; there are no more workers than connections."""
+    workers = min(workers, connections)
+    each, more = divmod(connections, workers)
+    return [each + (number < more) for number in range(workers)]
+
+
+@dataclass(slots=True)
+class _Member:
+    """One of the others: its number, its share of the connections, and what it was told last."""
+
+    number: int
+    share: int
+    companion: Companion
+    knows: Snapshot | None = None
+
+
+class Crew:
+    """The others, each with its share of the connections, from ``open`` to ``close``.
+
+    ``refresh`` is called where one of them wants the schema cache to be read anew, and ``say`` with what an
+    operator may want to know.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        emit: Emit,
+        shares: Sequence[int],
+        *,
+        server: bytes,
+        refresh: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._state = state
+        self._emit = emit
+        self._shares = shares
+        self._server = server
+        self._refresh = refresh
+        self._say = say
+        self._members: list[_Member] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._told = asyncio.Condition()
+
+    def open(self, listening: socket.socket) -> None:
+        """Have them there from now on. They take clients when there is a schema cache to answer by."""
+        clients = listening.fileno()
+        command = (sys.executable, "-m", "proxy.crew", str(clients))
+        for number, share in enumerate(self._shares, 2):
+            companion = Companion(
+                "worker", self._emit, command, {}, {"refresh": self._refresh}, inherited=[clients]
+            )
+            member = _Member(number, share, companion)
+            self._members.append(member)
+            self._tasks += (
+                asyncio.create_task(companion.keep(), name="worker"),
+                asyncio.create_task(self._inform(member), name="informing"),
+            )
+
+    async def close(self) -> None:
+        """End them, and wait for their ends."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def spread(self) -> None:
+        """Wait until those that take clients know what is in force, though no longer than ``PATIENCE``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE), self._told:
+                await self._told.wait_for(self._all_know)
+
+    async def measure(self) -> list[Gauges]:
+        """What each of them has counted, of those that say so in time."""
+        lines = [member.companion.line for member in self._members]
+        found = await asyncio.gather(*(_measure(line) for line in lines if line is not None))
+        return [gauges for gauges in found if gauges is not None]
+
+    def _all_know(self) -> bool:
+        current = self._state.current
+        return all(member.knows in (None, current) for member in self._members)
+
+    async def _inform(self, member: _Member) -> None:
+        """Tell whoever is there what is in force, now and whenever that changes, until cancelled."""
+        while True:
+            line = await member.companion.reach()
+            try:
+                await self._follow(member, line)
+            except LineEnded:
+                pass
+            except Exception as error:
+                self._emit(Crashed("worker", type(error).__name__))
+            # Who was not told what is in force must not answer.
+            line.hang_up()
+            member.companion.lose(line)
+            await self._note(member, None)
+
+    async def _follow(self, member: _Member, line: Line) -> None:
+        snapshot = self._state.current
+        while not line.ended.done():
+            config, engine = snapshot.config, snapshot.engine
+            if await line.call("put", config, engine, self._server, member.share):
+                self._say(f"Worker {member.number} takes clients")
+            await self._note(member, snapshot)
+            changing = asyncio.create_task(self._state.wait_for_another(snapshot))
+            try:
+                waits: tuple[asyncio.Future[Any], ...] = (changing, line.ended)
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                snapshot = self._state.current
+            finally:
+                changing.cancel()
+
+    async def _note(self, member: _Member, snapshot: Snapshot | None) -> None:
+        async with self._told:
+            member.knows = snapshot
+            self._told.notify_all()
+
+
+async def _measure(line: Line) -> Gauges | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            gauges: Gauges = await line.call("measure")
+            return gauges
+    except (LineEnded, TimeoutError):
+        return None
+
+
+class _Worker:
+    """Who answers, at this end of the line."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._state = State(Snapshot(Config(), Names(), None))
+        self._answering: Answering | None = None
+        self.line: Line
+
+    async def put(
+        self, config: Config, engine: EngineSnapshot | None, server: bytes, connections: int
+    ) -> bool:
+        """Put this in force, and take clients once there is a schema cache; whether that begins now.
+
+        What was learnt from the catalog is forgotten: it may have changed.
+        """
+        self._state.replace(Snapshot(config, Names(), engine))
+        if self._answering is not None:
+            self._answering.database.adopt(config.engine)
+            await self._answering.database.flush()
+        elif engine is not None:
+            self._answering = self._make(server, connections)
+            await self._answering.open(self._listening)
+            return True
+        return False
+
+    async def measure(self) -> Gauges:
+        return Gauges() if self._answering is None else self._answering.measure()
+
+    async def ping(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        if self._answering is not None:
+            await self._answering.close()
+
+    def _make(self, server: bytes, connections: int) -> Answering:
+        state = self._state
+        log = PostgrestLog(
+            state.current.config.engine.log_level,
+            sys.stdout,
+            sys.stderr,
+            lambda: datetime.now().astimezone(),
+            lambda: state.current.config.engine,
+        )
+        return Answering(
+            state,
+            log,
+            join_listeners(log.hearing),
+            server=server,
+            connections=connections,
+            refresh=lambda: self.line.tell("refresh"),
+        )
+
+
+async def serve(listening: socket.socket, end: socket.socket) -> None:
+    """Answer clients of ``listening`` by what whoever is at the other ``end`` says, until nobody is."""
+    worker = _Worker(listening)
+    handlers = {name: getattr(worker, name) for name in ("put", "measure", "ping")}
+    worker.line = await open_line(end, handlers, {})
+    await worker.line.ended
+    await worker.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Be a worker; the arguments are the numbers of the sockets that were inherited."""
+    begin_as_companion()
+    prepare_interpreter()
+    listening, end = (socket.socket(fileno=int(number)) for number in arguments)
+    with asyncio.Runner(loop_factory=FAST_LOOP) as runner:
+        runner.run(serve(listening, end))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
