@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Literal, TypeAlias
 
@@ -35,10 +36,16 @@ TARGETS: Mapping[Engine, Sequence[str]] = {
 RATES: Mapping[Engine, float] = {"at 70 % load": 0.7 * CAPACITY}
 """How many requests per second there are where the plan does not say it."""
 
+MOST_PROBLEMS = 5
+
 Side: TypeAlias = Literal["off", "again", "on"]
 
 SHARE, LEAST = 0.05, 0.5
 """A client's p99 may be so much longer: this share, or so many milliseconds."""
+
+AGAIN = 3
+"""What does not hold is measured again, in so many times the rounds, and judged by all of them: of so many
+conditions one or the other does not hold by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +104,32 @@ class Result:
 
 
 async def measure(stage: Stage, plan: Plan, tell: Callable[[Result], None]) -> list[Result]:
-    """Measure everything; ``tell`` is told each result."""
+    """Measure everything; ``tell`` is told each result, also one that is measured again."""
     results = []
     for engine in plan.engines:
         for clients in plan.clients:
             for keep in (True, False):
                 result = await _measure_one(stage, plan, engine, clients, keep=keep)
-                results.append(result)
                 tell(result)
+                if result.verdict != "holds" and not result.wrong:
+                    longer = replace(plan, rounds=AGAIN * plan.rounds)
+                    result = pool(result, await _measure_one(stage, longer, engine, clients, keep=keep))
+                    tell(result)
+                results.append(result)
     return results
+
+
+def pool(one: Result, other: Result) -> Result:
+    """The same condition, by the rounds of both."""
+    return Result(
+        one.engine,
+        one.clients,
+        one.keep,
+        {side: (*times, *other.p99[side]) for side, times in one.p99.items()},
+        one.wrong + other.wrong,
+        (*one.problems, *other.problems)[:MOST_PROBLEMS],
+        dict(Counter(one.mirrored) + Counter(other.mirrored)),
+    )
 
 
 async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *, keep: bool) -> Result:
@@ -134,7 +158,7 @@ async def _measure_one(stage: Stage, plan: Plan, engine: Engine, clients: int, *
     await stage.relay.become("well")
     after = await stage.mirrored(mirroring)
     mirrored = {name: number - before.get(name, 0) for name, number in after.items()}
-    return Result(engine, clients, keep, p99, wrong, tuple(problems[:5]), mirrored)
+    return Result(engine, clients, keep, p99, wrong, tuple(problems[:MOST_PROBLEMS]), mirrored)
 
 
 async def _load(order: Order) -> Sample:
@@ -150,9 +174,10 @@ async def _load(order: Order) -> Sample:
 
 def show(result: Result) -> str:
     """One line."""
+    rounds = len(result.p99["on"])
     told = ", ".join(f"{name} {number}" for name, number in result.mirrored.items() if number)
     return (
         f"{result.engine:<16}{result.clients:>4} {'kept' if result.keep else 'new ':<5}"
         f"p99 off {result.off:>7.2f} ms, on {result.longer:>+7.2f} ms (may be {result.limit:.2f}, "
-        f"noise {result.noise:.2f})  {result.wrong} wrong  {result.verdict:<18}{told}"
+        f"noise {result.noise:.2f}, {rounds} rounds)  {result.wrong} wrong  {result.verdict:<18}{told}"
     )

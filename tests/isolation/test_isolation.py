@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tests.isolation.load import Order, load
-from tests.isolation.rounds import Result, Side
+from tests.isolation.rounds import Result, Side, pool, show
 from tests.server.support import front_door, scripted_upstream, shadow_config
 
 
@@ -27,6 +27,16 @@ def result(off: float, again: float, on: float, wrong: int = 0) -> Result:
 )
 def test_the_promise_is_five_percent_or_half_a_millisecond(found: Result, verdict: str) -> None:
     assert found.verdict == verdict
+
+
+def test_what_is_measured_again_is_judged_by_all_rounds() -> None:
+    first, again = result(5.0, 5.1, 6.0), result(5.0, 5.1, 5.1)
+    assert (first.verdict, again.verdict) == ("broken", "holds")
+    both = pool(first, pool(again, again))
+    assert (both.verdict, len(both.p99["on"])) == ("holds", 9)
+    assert pool(first, pool(first, again)).verdict == "broken"
+    assert pool(result(5.0, 5.0, 5.0, wrong=1), again).verdict == "broken"
+    assert "9 rounds" in show(both)
 
 
 @pytest.mark.parametrize("keep", [True, False])
