@@ -17,7 +17,9 @@ web/       What they read and do in a browser.
 ``messages``, ``errors``, ``events`` and ``config`` serve every room; ``app`` is the only place where
 objects are made and joined. ``serving`` runs it until it is told to end, alone or as one of several
 ``workers``; only ``cli`` knows ``serving``. ``second_opinion`` joins what gives verdicts, and ``apart`` has
-it in a process of its own, at the other end of a ``line``.
+it in a process of its own, at the other end of a ``line``. ``standalone`` is the engine alone: ``answering``
+is what each of its processes does, and its ``crew`` are the others. A ``companion`` keeps such a process
+there.
 """
 
 __version__ = "0.1.0"
