@@ -63,7 +63,8 @@ defaults: {{reads: {reads}}}
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is running. ``again`` does as ``off`` does: how far the two differ is what means nothing.
+    """What is running. ``again`` does as ``off`` does: how far the two differ is what means nothing. Whatever
+    the engine behind the ``relay`` does, theirs is well: looking for it again would cost those who mirror.
 
     ``straight`` mirrors as ``shadow`` does, past the ``relay``: passing on what is mirrored takes processor
     time from the clients that no proxy takes.
@@ -137,8 +138,8 @@ async def set_stage(directory: Path) -> AsyncIterator[Stage]:
             off, again, shadow, narrow, straight = [
                 await asyncio.to_thread(start, *having)
                 for having in (
-                    ("off", "upstream", 16, relayed),
-                    ("again", "upstream", 16, relayed),
+                    ("off", "upstream", 16, login),
+                    ("again", "upstream", 16, login),
                     ("shadow", "shadow", 16, relayed),
                     ("narrow", "shadow", 1, relayed),
                     ("straight", "shadow", 16, login),
