@@ -11,18 +11,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from proxy.answering import Answering
-from proxy.companion import Companion, begin_as_companion
+from proxy.companion import FAREWELL, Companion, begin_as_companion
 from proxy.config import Config
 from proxy.database.snapshot import EngineSnapshot
 from proxy.events import Crashed, Emit
-from proxy.line import Line, LineEnded, open_line
+from proxy.line import Line, LineEnded, Listener, open_line
 from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.operate.listeners import join_listeners
 from proxy.operate.postgrest_admin import Gauges
-from proxy.operate.postgrest_log import PostgrestLog
+from proxy.operate.postgrest_log import PostgrestLog, TakesText
 from proxy.server.state import Snapshot, State
 from proxy.shadow.policy import Names
 
@@ -64,8 +65,8 @@ class _Member:
 class Crew:
     """The others, each with its share of the connections, from ``open`` to ``close``.
 
-    ``refresh`` is called where one of them wants the schema cache to be read anew, and ``say`` with what an
-    operator may want to know.
+    ``refresh`` is called where one of them wants the schema cache to be read anew. What they log is written
+    to ``out`` and ``err`` here: two processes that write long lines to one pipe tear them.
     """
 
     def __init__(
@@ -76,14 +77,20 @@ class Crew:
         *,
         server: bytes,
         refresh: Callable[[], None],
-        say: Callable[[str], None],
+        log: PostgrestLog,
+        out: TakesText,
+        err: TakesText,
     ) -> None:
         self._state = state
         self._emit = emit
         self._shares = shares
         self._server = server
-        self._refresh = refresh
-        self._say = say
+        self._log = log
+        self._listeners: dict[str, Listener] = {
+            "refresh": refresh,
+            "out": partial(_write, out),
+            "err": partial(_write, err),
+        }
         self._members: list[_Member] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._told = asyncio.Condition()
@@ -93,9 +100,7 @@ class Crew:
         clients = listening.fileno()
         command = (sys.executable, "-m", "proxy.crew", str(clients))
         for number, share in enumerate(self._shares, 2):
-            companion = Companion(
-                "worker", self._emit, command, {}, {"refresh": self._refresh}, inherited=[clients]
-            )
+            companion = Companion("worker", self._emit, command, {}, self._listeners, inherited=[clients])
             member = _Member(number, share, companion)
             self._members.append(member)
             self._tasks += (
@@ -104,7 +109,9 @@ class Crew:
             )
 
     async def close(self) -> None:
-        """End them, and wait for their ends."""
+        """Let those that take clients leave them, end all, and wait for their ends."""
+        answering = [member.companion.line for member in self._members if member.knows is not None]
+        await asyncio.gather(*(_ask(line, "close", FAREWELL) for line in answering if line is not None))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -118,12 +125,12 @@ class Crew:
     async def measure(self) -> list[Gauges]:
         """What each of them has counted, of those that say so in time."""
         lines = [member.companion.line for member in self._members]
-        found = await asyncio.gather(*(_measure(line) for line in lines if line is not None))
+        found = await asyncio.gather(*(_ask(line, "measure", PATIENCE) for line in lines if line is not None))
         return [gauges for gauges in found if gauges is not None]
 
     def _all_know(self) -> bool:
         current = self._state.current
-        return all(member.knows in (None, current) for member in self._members)
+        return all(member.knows is None or member.knows is current for member in self._members)
 
     async def _inform(self, member: _Member) -> None:
         """Tell whoever is there what is in force, now and whenever that changes, until cancelled."""
@@ -145,7 +152,7 @@ class Crew:
         while not line.ended.done():
             config, engine = snapshot.config, snapshot.engine
             if await line.call("put", config, engine, self._server, member.share):
-                self._say(f"Worker {member.number} takes clients")
+                self._log.say(f"Worker {member.number} takes clients")
             await self._note(member, snapshot)
             changing = asyncio.create_task(self._state.wait_for_another(snapshot))
             try:
@@ -161,13 +168,34 @@ class Crew:
             self._told.notify_all()
 
 
-async def _measure(line: Line) -> Gauges | None:
+async def _ask(line: Line, name: str, seconds: float) -> Any:
+    """What the function ``name`` of a worker returns; None if it does not in time."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            gauges: Gauges = await line.call("measure")
-            return gauges
+        async with asyncio.timeout(seconds):
+            return await line.call(name)
     except (LineEnded, TimeoutError):
         return None
+
+
+def _write(file: TakesText, text: str) -> None:
+    file.write(text)
+    file.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """A file of the first process, written to over ``line``; ``here`` it is the same where that has ended."""
+
+    line: Line
+    name: str
+    here: TakesText
+
+    def write(self, text: str, /) -> None:
+        if not self.line.tell(self.name, text):
+            _write(self.here, text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 class _Worker:
@@ -206,12 +234,15 @@ class _Worker:
         if self._answering is not None:
             await self._answering.close()
 
+    def _refresh(self) -> None:
+        self.line.tell("refresh")
+
     def _make(self, server: bytes, connections: int) -> Answering:
         state = self._state
         log = PostgrestLog(
             state.current.config.engine.log_level,
-            sys.stdout,
-            sys.stderr,
+            _There(self.line, "out", sys.stdout),
+            _There(self.line, "err", sys.stderr),
             lambda: datetime.now().astimezone(),
             lambda: state.current.config.engine,
         )
@@ -221,14 +252,14 @@ class _Worker:
             join_listeners(log.hearing),
             server=server,
             connections=connections,
-            refresh=lambda: self.line.tell("refresh"),
+            refresh=self._refresh,
         )
 
 
 async def serve(listening: socket.socket, end: socket.socket) -> None:
     """Answer clients of ``listening`` by what whoever is at the other ``end`` says, until nobody is."""
     worker = _Worker(listening)
-    handlers = {name: getattr(worker, name) for name in ("put", "measure", "ping")}
+    handlers = {name: getattr(worker, name) for name in ("put", "measure", "ping", "close")}
     worker.line = await open_line(end, handlers, {})
     await worker.line.ended
     await worker.close()

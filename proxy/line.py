@@ -99,10 +99,13 @@ class Line(asyncio.Protocol):
         finally:
             del self._waiting[number]
 
-    def tell(self, name: str, *arguments: object) -> None:
-        """Have the other end's listener ``name`` called, if there is still anybody."""
-        if not self.ended.done():
+    def tell(self, name: str, *arguments: object) -> bool:
+        """Have the other end's listener ``name`` called; False if there is nobody any more."""
+        try:
             self._send("tell", name, arguments)
+        except LineEnded:
+            return False
+        return True
 
     def hang_up(self) -> None:
         """End the line."""
@@ -137,7 +140,7 @@ class Line(asyncio.Protocol):
             case "tell", (name, arguments):
                 self._listeners[name](*arguments)
             case "call", (number, name, arguments):
-                work = self._answer(number, self._handlers[name](*arguments))
+                work = self._answer(number, self._handlers[name], arguments)
                 self._working[number] = self._loop.create_task(work)
             case "drop", (number,) if number in self._working:
                 self._working[number].cancel()
@@ -148,9 +151,9 @@ class Line(asyncio.Protocol):
                 if not self._waiting[number].done():
                     self._waiting[number].set_exception(error)
 
-    async def _answer(self, number: int, work: Awaitable[Any]) -> None:
+    async def _answer(self, number: int, work: Handler, arguments: tuple[Any, ...]) -> None:
         try:
-            self._send("returned", number, await work)
+            self._send("returned", number, await work(*arguments))
         except Exception as error:
             self._raise_there(number, error)
         finally:

@@ -88,7 +88,9 @@ class Standalone:
             shares[1:],
             server=self._server,
             refresh=self.refresh,
-            say=self.log.say,
+            log=self.log,
+            out=out,
+            err=err,
         )
         self._stack.push_async_callback(self._crew.close)
         self.options = Options(

@@ -185,6 +185,36 @@ async def test_a_call_that_is_given_up_after_hanging_up_is_given_up_all_the_same
             await call
 
 
+async def test_who_was_called_at_the_end_of_the_line_does_not_begin() -> None:
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(1)
+
+    def begin() -> asyncio.Task[None]:
+        begun.append(0)
+        return asyncio.create_task(work())
+
+    line = Line({"begin": begin}, {})
+    frame = pack(("call", 1, "begin", ()))
+    line.data_received(len(frame).to_bytes(8, "big") + frame)
+    line.connection_lost(None)
+    await asyncio.sleep(0)
+    assert begun == []
+
+
+async def test_who_tells_nobody_knows_it() -> None:
+    heard: list[int] = []
+    async with joined({"double": double}, {"hear": heard.append}) as (line, _):
+        assert line.tell("hear", 1)
+        await line.call("double", 1)
+        line.hang_up()
+        assert not line.tell("hear", 2)
+        await line.ended
+        assert not line.tell("hear", 3)
+    assert heard == [1]
+
+
 async def test_the_end_of_the_line_fails_the_calls_that_wait_and_those_that_come() -> None:
     async with joined({"hang": hang}, {}) as (line, other):
         call = asyncio.create_task(line.call("hang"))

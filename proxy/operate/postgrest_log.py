@@ -7,7 +7,7 @@ with the local time. Source: PostgREST 14, reference 12.2 (``log-level``).
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol, TextIO, get_args
+from typing import Protocol, get_args
 
 from proxy.config import EngineConfig, LogLevel
 from proxy.events import (
@@ -54,6 +54,16 @@ class HasBeenAnswered(Protocol):
         """The client's address; empty if it has none."""
 
 
+class TakesText(Protocol):
+    """Where lines go: a text file, or what is like one."""
+
+    def write(self, text: str, /) -> object:
+        """Take ``text``."""
+
+    def flush(self) -> object:
+        """Keep none of it back."""
+
+
 class PostgrestLog(Listener):
     """Writes requests to ``out`` and diagnostics to ``err``, as ``level`` allows.
 
@@ -63,8 +73,8 @@ class PostgrestLog(Listener):
     def __init__(
         self,
         level: LogLevel,
-        out: TextIO,
-        err: TextIO,
+        out: TakesText,
+        err: TakesText,
         clock: Callable[[], datetime],
         options: Callable[[], EngineConfig],
     ) -> None:

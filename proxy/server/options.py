@@ -24,8 +24,7 @@ class Options:
     """Reads the options anew when it is told to, and puts them in force if all of them are right.
 
     ``read`` runs in a thread: it reads files. ``adopt`` is awaited before it is told that they are in force.
-    Settings in the database that cannot be read are taken to be
-    what they were.
+    Settings in the database that cannot be read are taken to be what they were.
     """
 
     def __init__(

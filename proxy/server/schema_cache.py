@@ -101,8 +101,9 @@ class SchemaCache:
         snapshot = self._state.current
         engine = EngineSnapshot(snapshot.config.engine, schema, reach)
         self._state.replace(replace(snapshot, engine=engine, names=names))
+        seconds = self._clock() - self._started
         await self._spread()
-        self._emit(SchemaLoaded(True, len(schema.relations), self._clock() - self._started))
+        self._emit(SchemaLoaded(True, len(schema.relations), seconds))
         return True
 
     async def _load_until_there(self) -> None:

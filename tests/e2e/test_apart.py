@@ -3,16 +3,19 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from proxy.app import Proxy
 from proxy.config import Config, ShadowConfig
 from proxy.embedded.processes import child_processes
+from proxy.processor import BEGINNING
 from proxy.tape.wire import WireClient
 from tests.e2e.support import (
     LOCALHOST,
@@ -80,57 +83,67 @@ async def test_reads_are_compared_and_no_connection_of_the_mirror_is_here(
         assert find_opinions() == []
 
 
-async def test_one_that_is_killed_is_replaced_and_every_read_has_its_end(
-    conformance_database: ConformanceDatabase,
-) -> None:
+@asynccontextmanager
+async def crowded(
+    database: ConformanceDatabase, shadow: ShadowConfig | None = None
+) -> AsyncIterator[tuple[Proxy, Crowd]]:
+    """A proxy with clients who read all the time: each answer is right, and each read has its end."""
     async with standing_in() as upstream:
-        config = make_config(upstream.url, conformance_database.login_url())
+        config = make_config(upstream.url, database.login_url(), shadow=shadow or ShadowConfig())
         async with playing_apart(config) as running:
             crowd = Crowd(running.port, recorded_reads(40, tables=TABLES), pause=PAUSE)
             async with crowd.reading(8):
-                await agree(running, 20)
-                first = find_opinion()
-                os.kill(first, signal.SIGKILL)
-                await agree(running, 20)
-                assert find_opinion() != first
+                yield running, crowd
             await assert_all_accounted(running)
         assert crowd.wrong == []
         assert count_all(running)["mismatch"] == 0
 
 
+async def test_one_that_is_killed_is_replaced_and_every_read_has_its_end(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    async with crowded(conformance_database) as (running, _):
+        await agree(running, 20)
+        first = find_opinion()
+        os.kill(first, signal.SIGKILL)
+        await agree(running, 20)
+        assert find_opinion() != first
+
+
 async def test_signals_are_for_the_process_that_serves_clients(
     conformance_database: ConformanceDatabase,
 ) -> None:
-    async with standing_in() as upstream:
-        config = make_config(upstream.url, conformance_database.login_url())
-        async with playing_apart(config) as running:
-            crowd = Crowd(running.port, recorded_reads(40, tables=TABLES), pause=PAUSE)
-            async with crowd.reading(4):
-                await agree(running, 5)
-                opinion = find_opinion()
-                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-                    os.kill(opinion, number)
-                await agree(running, 10)
-                assert find_opinion() == opinion
-            await assert_all_accounted(running)
+    async with crowded(conformance_database) as (running, _):
+        await agree(running, 5)
+        opinion = find_opinion()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            os.kill(opinion, number)
+        await agree(running, 10)
+        assert find_opinion() == opinion
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system has such a policy")
+async def test_it_takes_what_others_leave_of_the_processor(conformance_database: ConformanceDatabase) -> None:
+    async with crowded(conformance_database) as (running, _):
+        await agree(running, 5)
+        await until(lambda: os.SCHED_IDLE in find_policies(find_opinion()), BEGINNING + 20)
+        await agree(running, 5)
+
+
+def find_policies(process: int) -> set[int]:
+    """How the threads of ``process`` are scheduled."""
+    return {os.sched_getscheduler(int(thread.name)) for thread in Path(f"/proc/{process}/task").iterdir()}
 
 
 async def test_one_that_hangs_costs_no_client_anything(conformance_database: ConformanceDatabase) -> None:
-    shadow = ShadowConfig(queue=4, concurrency=2)
-    async with standing_in() as upstream:
-        config = make_config(upstream.url, conformance_database.login_url(), shadow=shadow)
-        async with playing_apart(config) as running:
-            crowd = Crowd(running.port, recorded_reads(40, tables=TABLES), pause=PAUSE)
-            async with crowd.reading(8):
-                await agree(running, 5)
-                opinion = find_opinion()
-                os.kill(opinion, signal.SIGSTOP)
-                await crowd.more(200)
-                assert count_all(running)["queue"] >= 100
-                os.kill(opinion, signal.SIGCONT)
-                await agree(running, 5)
-            await assert_all_accounted(running)
-        assert crowd.wrong == []
+    async with crowded(conformance_database, ShadowConfig(queue=4, concurrency=2)) as (running, crowd):
+        await agree(running, 5)
+        opinion = find_opinion()
+        os.kill(opinion, signal.SIGSTOP)
+        await crowd.more(200)
+        assert count_all(running)["queue"] >= 100
+        os.kill(opinion, signal.SIGCONT)
+        await agree(running, 5)
 
 
 async def test_what_is_too_much_there_rests_and_is_told(

@@ -1,6 +1,7 @@
 """What is compared where, and by which rules."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 from dataclasses import replace
@@ -98,6 +99,31 @@ def test_what_is_heavy_is_done_in_another_thread_and_without_looking_for_cycles(
     asyncio.run(main())
     assert seen == [(True, True), (True, True), (False, False)]
     assert gc.isenabled()
+
+
+def test_of_what_is_heavy_one_is_done_at_a_time() -> None:
+    """Else all helpers of the loop would compare, and nobody look up an address."""
+    busy: list[int] = []
+    most: list[int] = []
+    meeting = threading.Barrier(2)
+
+    def watching(*arguments: Any) -> Comparison:
+        busy.append(1)
+        most.append(len(busy))
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meeting.wait(0.05)
+        busy.pop()
+        return compare(*arguments)
+
+    async def main() -> None:
+        comparer = Comparer(comparing=watching)
+        pair = Pair(replace(ROWS, body=b"[" + b" " * SMALL + b"1]"), ROWS)
+        await asyncio.gather(
+            *(comparer.compare(Request("GET", b"/storage"), pair, snapshot()) for _ in range(3))
+        )
+
+    asyncio.run(main())
+    assert most == [1, 1, 1]
 
 
 def test_without_a_schema_cache_nothing_is_open() -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -15,6 +16,7 @@ from tests.standalone.conftest import Place
 from tests.standalone.support import Engine, bearer, engine, eventually, is_alive, run_here
 
 ENOUGH = 100 * ROOM
+CONTENT = {"Content-Type": "application/json"}
 
 
 @given(st.integers(1, 500), st.integers(1, 128), st.floats(0, 2.0**45) | st.just(float("inf")))
@@ -70,8 +72,28 @@ def test_others_answer_with_the_first_ones_options_and_log(place: Place) -> None
         with stopped(running.process.pid):
             got = running.get("/items?order=id", {**bearer({"role": "author"}), "User-Agent": "me"})
             assert (got.status, got.headers["server"], len(got.json)) == (200, "mine", 2)
-            running.requests.wait_for(r'- author \[.+\] "GET /items\?order=id HTTP/1.1" 200 \d+ "" "me"')
+            assert running.get("/items?limit=0").status == 200
+            # One process writes: of two that did, long lines would be torn.
+            assert not [line for line in running.requests.all if "GET" in line]
+        running.requests.wait_for(r'- author \[.+\] "GET /items\?order=id HTTP/1.1" 200 \d+ "" "me"')
         assert running.stop() == 0
+
+
+def test_what_ends_while_they_leave_is_logged(place: Place) -> None:
+    settings = {**place.settings, "PGRST_LOG_LEVEL": "info", "PGRST_DB_POOL": "16"}
+    with crew(settings, 2) as running, ThreadPoolExecutor(8) as clients:
+        with place.holding(7):
+            jobs = [
+                clients.submit(running.get, "/rpc/do_job", CONTENT, method="POST", body='{"id": 1}')
+                for _ in range(8)
+            ]
+            place.wait_until("select 1 from pg_locks where locktype = 'advisory' having count(*) = 9")
+            running.send(signal.SIGTERM)
+            running.wait_for("Received termination")
+        assert {job.result().status for job in jobs} == {204}
+        assert running.wait_ended() == 0
+        logged = [line for line in running.requests.end() if "POST /rpc/do_job" in line]
+        assert len(logged) == 8
 
 
 def test_a_new_schema_cache_and_new_options_reach_the_others(place: Place) -> None:
