@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import is_
 
 from proxy.companion import Companion, begin_as_companion
@@ -26,7 +27,7 @@ from proxy.operate.log_output import begin_log
 from proxy.processor import Yielder
 from proxy.second_opinion import SecondOpinion
 from proxy.server.proof import AwaitCalm, Proof
-from proxy.server.settling import Job, judge
+from proxy.server.settling import Job, Settled, judge
 from proxy.server.state import Snapshot, State
 from proxy.shadow.policy import Names, Side
 
@@ -41,7 +42,7 @@ OUT_OF_MEMORY = b"500"
 class SecondOpinionApart:
     """The second opinion of another process, from ``open`` to ``close``.
 
-    ``spend`` and ``await_calm`` are called here for it; see ``SecondOpinion``.
+    ``await_calm`` is called here for it; see ``SecondOpinion``.
     """
 
     def __init__(
@@ -49,14 +50,13 @@ class SecondOpinionApart:
         state: State,
         emit: Emit,
         *,
-        spend: Callable[[float], None],
         await_calm: AwaitCalm,
         command: Sequence[str] = (sys.executable, "-m", "proxy.apart"),
     ) -> None:
         self._state = state
         self._await_calm = await_calm
         self._companion = Companion(
-            "second opinion", emit, command, {"await_calm": self._hear_calm}, {"emit": emit, "spend": spend}
+            "second opinion", emit, command, {"await_calm": self._hear_calm}, {"emit": emit}
         )
         self._told: tuple[Line, Config, Names, EngineSnapshot | None] | None = None
         self._wanted = asyncio.Event()
@@ -65,7 +65,7 @@ class SecondOpinionApart:
         if state.current.config.upstream is not None:
             self._wanted.set()
 
-    async def settle(self, job: Job) -> Judged | Shed:
+    async def settle(self, job: Job) -> Settled:
         """What became of a mirrored read; where nobody is there to say it in time, nothing did."""
         line = self._companion.line
         if line is None or not self._knows(line):
@@ -73,24 +73,26 @@ class SecondOpinionApart:
                 async with asyncio.timeout(job.limits.timeout):
                     line = await self._reach()
             except TimeoutError:
-                return Shed(job.table, "deadline")
+                return Settled(Shed(job.table, "deadline"))
         engine = self._state.current.engine
         try:
-            outcome: Judged | Shed = await line.call(
+            settled: Settled = await line.call(
                 "settle", job.table, job.exchange, job.since, job.mode, job.served_by
             )
         except LineEnded:
-            return judge(job, Proof("failed", detail="the process that compares has ended"))
-        if isinstance(outcome, Shed):
-            return outcome
-        if outcome.verdict == "mismatch" and engine is not self._state.current.engine:
-            return judge(job, Proof("inconclusive", detail="the schema changed meanwhile"))
-        return outcome
+            return Settled(judge(job, Proof("failed", detail="the process that compares has ended")))
+        outcome = settled.outcome
+        stale = engine is not self._state.current.engine
+        if stale and isinstance(outcome, Judged) and outcome.verdict == "mismatch":
+            changed = Proof("inconclusive", detail="the schema changed meanwhile")
+            return replace(settled, outcome=judge(job, changed))
+        return settled
 
-    async def find_differences(self, request: Request) -> Sequence[Difference]:
+    async def find_differences(self, table: str, request: Request) -> Sequence[Difference]:
         """In what the sides are proven to disagree now; in nothing if one of them gives no answer."""
         try:
-            found: Sequence[Difference] = await (await self._reach()).call("find_differences", request)
+            line = await self._reach()
+            found: Sequence[Difference] = await line.call("find_differences", table, request)
         except LineEnded:
             return ()
         return found
@@ -169,7 +171,6 @@ class _Served:
             self._opinion = SecondOpinion(
                 self.state,
                 self._emit,
-                spend=self._spend,
                 await_calm=self._await_calm,
                 waited=self._waited,
             )
@@ -178,11 +179,11 @@ class _Served:
 
     async def settle(
         self, table: str, exchange: Exchange, since: float, mode: str, served_by: Side
-    ) -> Judged | Shed:
+    ) -> Settled:
         return await self._having.settle(Job(table, exchange, self.state.current, since, mode, served_by))
 
-    async def find_differences(self, request: Request) -> Sequence[Difference]:
-        return await self._having.find_differences(request)
+    async def find_differences(self, table: str, request: Request) -> Sequence[Difference]:
+        return await self._having.find_differences(table, request)
 
     async def ask(self, request: Request) -> Answer:
         return await self._having.ask(request, self.state.current)
@@ -201,9 +202,6 @@ class _Served:
 
     def _emit(self, event: Event) -> None:
         self.line.tell("emit", event)
-
-    def _spend(self, seconds: float) -> None:
-        self.line.tell("spend", seconds)
 
     async def _await_calm(self, request: Request, snapshot: Snapshot) -> None:
         await self.line.call("await_calm", request)

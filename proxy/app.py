@@ -115,6 +115,8 @@ class Proxy:
         self._apart = apart
         self._engine = answer
         self._wall_clock = wall_clock
+        self._serving: Database
+        self._throttle = Throttle(time.monotonic, lambda: self._serving.pool.waiting)
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self.state = State(Snapshot(config, Names(), None))
@@ -144,7 +146,7 @@ class Proxy:
         )
         listeners = (
             *(self.guarding, self.metrics, self.tally, self.recent, self.rules, self.proposals),
-            *(self.health, self.history, self.ledger, self._recorder, self._log),
+            *(self.health, self.history, self._throttle, self.ledger, self._recorder, self._log),
             *((self._tracing,) if self._tracing is not None else ()),
             self._showing,
         )
@@ -186,7 +188,7 @@ class Proxy:
             self._stack.push_async_callback(self._tracing.close)
         self._stack.push_async_callback(self.ledger.close)
         self._stack.push_async_callback(self._holds.close)
-        serving = self._database(config.engine.db_pool, "understudy")
+        serving = self._serving = self._database(config.engine.db_pool, "understudy")
         await join_replica(serving, config.engine, self.emit, "understudy", self._stack)
         rehearsing = self._database(
             config.rehearsal.concurrency,
@@ -194,8 +196,7 @@ class Proxy:
             largest=lambda: find_room(self.state.current.config.rehearsal.max_body),
         )
         writes = Writes(time.monotonic)
-        throttle = Throttle(time.monotonic, lambda: serving.pool.waiting)
-        opinion = self._make_opinion(throttle, writes)
+        opinion = self._make_opinion(writes)
         self.schema_cache = SchemaCache(
             self.state,
             loading(serving, opinion, rehearsing),
@@ -205,7 +206,7 @@ class Proxy:
         )
         upstream = InForce(self.state, lambda config: Upstream(config, time.monotonic))
         self._stack.push_async_callback(upstream.close)
-        mirror = Mirror(opinion.settle, throttle, self.emit, concurrency=config.shadow.concurrency)
+        mirror = Mirror(opinion.settle, self._throttle, self.emit, concurrency=config.shadow.concurrency)
         mirror.open()
         self._stack.push_async_callback(mirror.close)
         rehearsals = Rehearsals(
@@ -216,12 +217,12 @@ class Proxy:
         )
         self._stack.push_async_callback(rehearsals.close)
         self.metrics.watch_queue(mirror)
-        self.metrics.watch_throttle(throttle)
+        self.metrics.watch_throttle(self._throttle)
         self.metrics.watch_ledger(self.ledger)
         self.metrics.watch_pool(lambda: serving.connections)
         self.metrics.watch_replica(lambda: serving.replica_lag)
         offers = RecordedOffers(mirror, self._recorder)
-        self.admin_port = await self._listen_admin(throttle, offers, opinion.ask)
+        self.admin_port = await self._listen_admin(offers, opinion.ask)
         self._stack.callback(self._recorder.close)
         self._handler = handler = Handler(
             self.state,
@@ -278,16 +279,14 @@ class Proxy:
         self._stack.push_async_callback(database.close)
         return database
 
-    def _make_opinion(self, throttle: Throttle, writes: Writes) -> GivesOpinions:
+    def _make_opinion(self, writes: Writes) -> GivesOpinions:
         opinion: SecondOpinion | SecondOpinionApart
-        spend, await_calm = throttle.spend, writes.await_calm
+        await_calm, throttle = writes.await_calm, self._throttle
         if self._apart:
-            opinion = SecondOpinionApart(self.state, self.emit, spend=spend, await_calm=await_calm)
+            opinion = SecondOpinionApart(self.state, self.emit, await_calm=await_calm)
             opinion.open()
         else:
-            opinion = SecondOpinion(
-                self.state, self.emit, spend=spend, await_calm=await_calm, answer=self._engine
-            )
+            opinion = SecondOpinion(self.state, self.emit, await_calm=await_calm, answer=self._engine)
         self._stack.push_async_callback(opinion.close)
         self._shrinker = Shrinker(
             opinion.find_differences,
@@ -298,14 +297,14 @@ class Proxy:
         self._spawn("shrinking", self._shrinker.keep())
         return opinion
 
-    async def _listen_admin(self, throttle: Throttle, offers: RecordedOffers, ask: AskEngine) -> int:
+    async def _listen_admin(self, offers: RecordedOffers, ask: AskEngine) -> int:
         ledger = AskedLedger(self.ledger)
         sources = AdminSources(
             self.metrics.registry,
             self.tally,
             self.health,
             self.recent,
-            throttle,
+            self._throttle,
             self.proposals,
             lambda: self.rules.report(self.state.current.config.compare.ignore, date.today()),
             self._showing.list_modes,

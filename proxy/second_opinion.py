@@ -14,7 +14,7 @@ from proxy.database.answer import answer
 from proxy.database.connection import Database
 from proxy.databases import AnswerRequest, asking, find_room
 from proxy.difference import Difference
-from proxy.events import Emit, Judged, Shed
+from proxy.events import Emit
 from proxy.messages import Answer, Request
 from proxy.processor import read_wait
 from proxy.server.again import UpstreamAgain
@@ -24,7 +24,7 @@ from proxy.server.in_force import AgainInForce, InForce
 from proxy.server.probe import Probe
 from proxy.server.proof import CONNECTIONS, REST, AskUpstream, AwaitCalm, Prover
 from proxy.server.selftest import SelfTest
-from proxy.server.settling import Job, Settling
+from proxy.server.settling import Job, Settled, Settling
 from proxy.server.state import Snapshot, State
 from proxy.server.witness import Witness
 
@@ -37,10 +37,10 @@ def roll() -> float:
 class GivesOpinions(Protocol):
     """A second opinion, wherever it is had."""
 
-    def settle(self, job: Job) -> Awaitable[Judged | Shed]:
+    def settle(self, job: Job) -> Awaitable[Settled]:
         """What became of a mirrored read."""
 
-    def find_differences(self, request: Request) -> Awaitable[Sequence[Difference]]:
+    def find_differences(self, table: str, request: Request) -> Awaitable[Sequence[Difference]]:
         """In what the sides are proven to disagree now; in nothing if one of them gives no answer."""
 
     def ask(self, request: Request, snapshot: Snapshot) -> Awaitable[Answer]:
@@ -56,9 +56,8 @@ class GivesOpinions(Protocol):
 class SecondOpinion:
     """The second opinion in this process.
 
-    ``spend`` is told the seconds of database time that it takes; ``await_calm`` waits while writes are in
-    flight that a request might see half of. ``answer`` is the engine's one function; ``waited`` tells the
-    seconds in which who runs this wanted a processor and had none.
+    ``await_calm`` waits while writes are in flight that a request might see half of. ``answer`` is the
+    engine's one function; ``waited`` tells the seconds in which who runs this wanted a processor in vain.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class SecondOpinion:
         state: State,
         emit: Emit,
         *,
-        spend: Callable[[float], None],
         await_calm: AwaitCalm,
         answer: AnswerRequest = answer,
         waited: Callable[[], float] = read_wait,
@@ -110,7 +108,6 @@ class SecondOpinion:
             comparer,
             make_prover(REST),
             emit,
-            spend=spend,
             check=check,
             ask_upstream=self._asking_upstream(state, config.shadow.concurrency),
         )
@@ -120,7 +117,7 @@ class SecondOpinion:
             read_again,
             comparer,
             make_prover(0.0),
-            spend=spend,
+            emit,
             clock=time.monotonic,
         ).find_differences
 

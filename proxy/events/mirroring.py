@@ -71,7 +71,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class ReadAgain:
-    """Both sides were read again to prove a difference, or the upstream to probe it; how long they took."""
+    """Both sides were read again to prove or to shrink a difference, or the upstream to probe it.
+
+    How many seconds each took.
+    """
 
     table: str
     upstream_seconds: float

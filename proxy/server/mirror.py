@@ -13,15 +13,15 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from proxy.config import ShadowConfig
-from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason
+from proxy.events import Crashed, Emit, Event, Judged, Shed, ShedReason, SideAnswered
 from proxy.messages import Exchange
 from proxy.server.failures import describe
 from proxy.server.proof import Proof
-from proxy.server.settling import Job, judge
+from proxy.server.settling import Job, Settled, judge
 from proxy.server.state import Snapshot
 from proxy.shadow.policy import Decision, Side
 
-Settle: TypeAlias = Callable[[Job], Awaitable[Judged | Shed]]
+Settle: TypeAlias = Callable[[Job], Awaitable[Settled]]
 """Says what became of a mirrored read, or why nothing did."""
 
 
@@ -30,6 +30,9 @@ class Admits(Protocol):
 
     def admit(self, served_by: Side, seconds: float, limits: ShadowConfig) -> ShedReason | None:
         """Why a read is not to be mirrored that ``served_by`` has answered in ``seconds``; None if it is."""
+
+    def spend(self, seconds: float) -> None:
+        """``seconds`` of database time were taken."""
 
 
 class Mirror:
@@ -159,7 +162,7 @@ class Mirror:
         try:
             if self._clock() - job.since > job.limits.timeout:
                 return Shed(job.table, "deadline")
-            return await self._settle(job)
+            settled = await self._settle(job)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -169,6 +172,10 @@ class Mirror:
         except Exception as error:
             self._tell(Crashed("mirror", describe(error)))
             return judge(job, Proof("failed", detail=f"internal error: {describe(error)}"))
+        self._throttle.spend(settled.seconds)
+        if settled.answered:
+            self._tell(SideAnswered(job.table, job.asked, settled.seconds))
+        return settled.outcome
 
     def _shed(self, table: str, reason: ShedReason) -> None:
         self._tell(Shed(table, reason))
@@ -192,5 +199,4 @@ class Mirror:
 
 
 def _trace(job: Job, judged: Judged, seconds: float) -> Judged:
-    asked: Side = "upstream" if job.served_by == "engine" else "engine"
-    return replace(judged, trace=job.exchange.trace, seconds=seconds, asked=asked)
+    return replace(judged, trace=job.exchange.trace, seconds=seconds, asked=job.asked)

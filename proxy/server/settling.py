@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from proxy.config import ShadowConfig
 from proxy.errors import UpstreamError, UpstreamRefused
-from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, Shed, SideAnswered, VolatileFound
+from proxy.events import Crashed, Emit, Judged, ReadAgain, RuleHit, Shed, VolatileFound
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import Comparer, Pair
 from proxy.server.failures import describe
@@ -62,12 +62,23 @@ class Job:
         """What was allowed when the read was offered."""
         return self.snapshot.config.shadow
 
+    @property
+    def asked(self) -> Side:
+        """The side that has not served the client."""
+        return "upstream" if self.served_by == "engine" else "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a mirrored read, how many seconds the other side was asked, and whether it answered."""
+
+    outcome: Judged | Shed
+    seconds: float = 0.0
+    answered: bool = False
+
 
 class Settling:
-    """Says what became of a read; ``spend`` is told the seconds of database time that it took.
-
-    ``clock`` gives seconds that only grow.
-    """
+    """Says what became of a read. ``clock`` gives seconds that only grow."""
 
     def __init__(
         self,
@@ -76,7 +87,6 @@ class Settling:
         prove: Prove,
         emit: Emit,
         *,
-        spend: Callable[[float], None],
         check: Check = check_nothing,
         ask_upstream: AskUpstream = ask_nobody,
         clock: Callable[[], float] = time.monotonic,
@@ -85,34 +95,31 @@ class Settling:
         self._comparer = comparer
         self._ask_upstream = ask_upstream
         self._prove = prove
-        self._spend = spend
         self._check = check
         self._emit = emit
         self._clock = clock
 
-    async def __call__(self, job: Job) -> Judged | Shed:
+    async def __call__(self, job: Job) -> Settled:
         """The verdict on ``job``, or why there is none. Raises nothing that a side can cause."""
         started = self._clock()
         answer: Answer | Proof | None
-        by_engine = job.served_by == "engine"
-        if by_engine:
+        if job.asked == "upstream":
             answer = await self._hear_upstream(job)
         elif self._witness.rests(job.exchange.request):
-            return Shed(job.table, "resting")
+            return Settled(Shed(job.table, "resting"))
         else:
             answer = await self._witness.ask(job.exchange.request, job.snapshot)
         seconds = max(0.0, self._clock() - started)
-        self._spend(seconds)
         if answer is None:
-            return Shed(job.table, "deadline")
+            return Settled(Shed(job.table, "deadline"), seconds)
         if isinstance(answer, Proof):
-            return judge(job, answer)
-        if by_engine:
-            self._emit(SideAnswered(job.table, "upstream", seconds))
-            pair = Pair(answer, job.exchange.answer)
-        else:
-            self._emit(SideAnswered(job.table, "engine", seconds))
-            pair = Pair(job.exchange.answer, answer)
+            return Settled(judge(job, answer), seconds)
+        return Settled(await self._compare(job, answer, seconds), seconds, answered=True)
+
+    async def _compare(self, job: Job, answer: Answer, seconds: float) -> Judged:
+        """The verdict on ``job``, to which the other side has given ``answer`` within ``seconds``."""
+        served = job.exchange.answer
+        pair = Pair(answer, served) if job.asked == "upstream" else Pair(served, answer)
         comparison = await self._comparer.compare(job.exchange.request, pair, job.snapshot)
         for rule in sorted(comparison.ignored):
             self._emit(RuleHit(job.table, rule))
@@ -133,7 +140,6 @@ class Settling:
     async def _have_proven(self, job: Job, pair: Pair) -> Proof:
         request = job.exchange.request
         proof = await self._prove(request, pair, job.snapshot)
-        self._spend(proof.upstream_seconds + proof.engine_seconds)
         self._emit(ReadAgain(job.table, proof.upstream_seconds, proof.engine_seconds))
         for proposal in propose(proof.volatile):
             self._emit(VolatileFound(job.table, read_shape(request), proposal.path, proposal.header))

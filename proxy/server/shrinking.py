@@ -22,8 +22,11 @@ MAX_WAITING = 20
 PAUSE = 1.0
 MAX_REMEMBERED = 10_000
 
-FindDifferences: TypeAlias = Callable[[Request], Awaitable[Sequence[Difference]]]
-"""Asks both sides, and gives that in which they disagree; nothing if they agree or one is silent."""
+FindDifferences: TypeAlias = Callable[[str, Request], Awaitable[Sequence[Difference]]]
+"""Asks both sides about a table, and gives that in which they disagree.
+
+Nothing if they agree or one is silent.
+"""
 
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -74,7 +77,7 @@ class Shrinker(Listener):
         while True:
             event = await self._waiting.get()
             try:
-                shrunk = await self.shrink(event.request)
+                shrunk = await self.shrink(event.table, event.request)
             except Exception as error:
                 self._emit(Crashed("shrinking", type(error).__name__))
                 continue
@@ -82,14 +85,14 @@ class Shrinker(Listener):
                 request, tries = shrunk
                 self._emit(MismatchShrunk(event.table, event.signature, request, tries))
 
-    async def shrink(self, request: Request) -> tuple[Request, int] | None:
-        """The smallest request found that shows the same as ``request``, and after how many tries.
+    async def shrink(self, table: str, request: Request) -> tuple[Request, int] | None:
+        """The smallest request to ``table`` that shows the same as ``request``, and after how many tries.
 
         None if ``request`` does not show it any more. A smaller request shows the same if it differs in one
         of the same places, and in no other aspect: else it may show another fault.
         """
         until = self._clock() + self._max_seconds
-        wanted = await self._ask(request)
+        wanted = await self._ask(table, request)
         if not wanted:
             return None
         places, aspects = {_place(one) for one in wanted}, {one.aspect for one in wanted}
@@ -99,7 +102,7 @@ class Shrinker(Listener):
             candidate = next(search)
             while tries < self._max_tries and self._clock() < until:
                 tries += 1
-                found = await self._ask(candidate)
+                found = await self._ask(table, candidate)
                 same = any(_place(one) in places for one in found) and aspects.issuperset(
                     one.aspect for one in found
                 )
@@ -110,11 +113,11 @@ class Shrinker(Listener):
             pass
         return smallest, tries
 
-    async def _ask(self, request: Request) -> Sequence[Difference]:
+    async def _ask(self, table: str, request: Request) -> Sequence[Difference]:
         while not self._may_ask():
             await self._sleep(PAUSE)
         started = self._clock()
-        found = await self._find_differences(request)
+        found = await self._find_differences(table, request)
         await self._sleep(REST * max(0.0, self._clock() - started))
         return found
 

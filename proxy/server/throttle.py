@@ -3,18 +3,19 @@
 from collections.abc import Callable
 
 from proxy.config import ShadowConfig
-from proxy.events import ShedReason
+from proxy.events import Listener, ReadAgain, ShedReason
 from proxy.shadow.policy import Side
 from proxy.shadow.throttle import Breaker, Budget, judge_breaker, observe, refill, spend
 
 
-class Throttle:
-    """Asked before each read is mirrored, and told what each one took.
+class Throttle(Listener):
+    """Asked before each read is mirrored, told what each one took, and a listener to what it took to prove.
 
     ``clock`` gives seconds that only grow, ``waiting`` how many requests of clients wait for a connection.
     """
 
     def __init__(self, clock: Callable[[], float], waiting: Callable[[], int]) -> None:
+        super().__init__({ReadAgain: lambda again: self.spend(again.upstream_seconds + again.engine_seconds)})
         self._clock = clock
         self._waiting = waiting
         self._budget = Budget(since=clock())
@@ -43,5 +44,5 @@ class Throttle:
         return None if self._budget.left > 0 else "budget"
 
     def spend(self, seconds: float) -> None:
-        """A mirrored read, or proving what it showed, took ``seconds`` of database time."""
+        """``seconds`` of database time were taken."""
         self._budget = spend(self._budget, seconds)

@@ -202,7 +202,7 @@ def stage(
 
     keeper = throttle or Gatekeeper()
     comparer = Comparer(comparing=comparing)
-    settling = Settling(hearing(engine), comparer, prove, listen, spend=keeper.spend, check=check, clock=now)
+    settling = Settling(hearing(engine), comparer, prove, listen, check=check, clock=now)
     mirror = Mirror(settling, keeper, listen, concurrency=concurrency, clock=now)
     mirror.open()
     return Stage(mirror, events, heard)
@@ -491,7 +491,7 @@ def test_a_listener_that_fails_stops_neither_the_client_nor_the_workers() -> Non
 
     async def main() -> None:
         keeper = Gatekeeper()
-        settling = Settling(hearing(fast), Comparer(), believing, failing, spend=keeper.spend, clock=now)
+        settling = Settling(hearing(fast), Comparer(), believing, failing, clock=now)
         mirror = Mirror(settling, keeper, failing, concurrency=1, clock=now)
         mirror.open()
         for _ in range(3):
@@ -531,8 +531,7 @@ def test_what_the_prover_says_is_the_verdict_and_a_first_difference_is_none(verd
         return Proof(verdict, detail="why", upstream_seconds=0.5, engine_seconds=0.25)
 
     async def main() -> None:
-        throttle = Gatekeeper()
-        scene = stage(differing, prove=doubting, throttle=throttle)
+        scene = stage(differing, prove=doubting)
         scene.offer()
         await scene.settled()
         await scene.mirror.close()
@@ -540,7 +539,6 @@ def test_what_the_prover_says_is_the_verdict_and_a_first_difference_is_none(verd
         assert (event.verdict, event.detail, event.differences) == (verdict, "why", ())
         assert (event.request, event.upstream, event.engine, event.signature) == (None, None, None, "")
         assert ReadAgain("storage", 0.5, 0.25) in scene.events
-        assert throttle.spent == 0.75
 
     run(main())
 

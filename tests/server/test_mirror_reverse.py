@@ -33,7 +33,6 @@ async def play(
         Comparer(),
         believing,
         events.append,
-        spend=keeper.spend,
         ask_upstream=upstream,
         clock=now,
     )

@@ -1,7 +1,7 @@
 """Mismatches are shrunk one at a time, in bounds, by asking both sides."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from proxy.difference import Difference
 from proxy.events import Crashed, Event, MismatchOpened, MismatchShrunk
@@ -33,7 +33,7 @@ class Clock:
         await asyncio.sleep(0)
 
     def asking(self, judge: Callable[[Request], Sequence[Difference]]) -> FindDifferences:
-        async def find(request: Request) -> Sequence[Difference]:
+        async def find(table: str, request: Request) -> Sequence[Difference]:
             self.asked.append(request)
             self.now += self._each
             return judge(request)
@@ -52,14 +52,14 @@ def shows_uri(request: Request) -> Sequence[Difference]:
 
 async def test_the_smallest_request_that_shows_it_is_found() -> None:
     clock = Clock()
-    found = await make(clock, clock.asking(shows_uri), []).shrink(REQUEST)
+    found = await make(clock, clock.asking(shows_uri), []).shrink("storage", REQUEST)
     assert found == (Request("GET", b"/storage?select=uri&limit=1"), len(clock.asked))
     assert len(clock.asked) < 20
 
 
 async def test_what_does_not_show_again_is_left() -> None:
     clock = Clock()
-    assert await make(clock, clock.asking(lambda _: NOTHING), []).shrink(REQUEST) is None
+    assert await make(clock, clock.asking(lambda _: NOTHING), []).shrink("storage", REQUEST) is None
     assert len(clock.asked) == 1
 
 
@@ -70,7 +70,7 @@ async def test_a_request_that_differs_in_another_aspect_is_another_fault() -> No
         return shows_uri(request)
 
     clock = Clock()
-    found = await make(clock, clock.asking(judge), []).shrink(REQUEST)
+    found = await make(clock, clock.asking(judge), []).shrink("storage", REQUEST)
     assert found is not None
     assert found[0].target == b"/storage?select=uri&limit=1"
 
@@ -80,24 +80,24 @@ async def test_a_request_that_differs_in_another_place_is_another_fault() -> Non
         return URI if b"uri" in request.target else KIND
 
     clock = Clock()
-    found = await make(clock, clock.asking(judge), []).shrink(REQUEST)
+    found = await make(clock, clock.asking(judge), []).shrink("storage", REQUEST)
     assert found is not None
     assert found[0].target == b"/storage?select=uri&limit=1"
 
 
 async def test_tries_and_time_are_bounded() -> None:
     clock = Clock()
-    found = await make(clock, clock.asking(shows_uri), [], max_tries=5).shrink(REQUEST)
+    found = await make(clock, clock.asking(shows_uri), [], max_tries=5).shrink("storage", REQUEST)
     assert found is not None
     assert found[1] == len(clock.asked) == 5
     slow = Clock(seconds_each=10.0)
-    await make(slow, slow.asking(shows_uri), [], max_seconds=45.0).shrink(REQUEST)
+    await make(slow, slow.asking(shows_uri), [], max_seconds=45.0).shrink("storage", REQUEST)
     assert len(slow.asked) == 2
 
 
 async def test_it_rests_longer_than_it_worked() -> None:
     clock = Clock(seconds_each=0.25)
-    await make(clock, clock.asking(shows_uri), []).shrink(REQUEST)
+    await make(clock, clock.asking(shows_uri), []).shrink("storage", REQUEST)
     assert clock.rested == [REST * 0.25] * len(clock.asked)
 
 
@@ -128,7 +128,7 @@ async def test_few_wait_and_only_one_is_in_work() -> None:
     clock, events = Clock(0.0), list[Event]()
     at_once = most = 0
 
-    async def find(request: Request) -> Sequence[Difference]:
+    async def find(table: str, request: Request) -> Sequence[Difference]:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
@@ -155,13 +155,13 @@ async def test_writes_are_never_repeated() -> None:
 async def test_a_fault_of_ours_ends_one_search_and_not_the_next() -> None:
     clock, events = Clock(0.0), list[Event]()
 
-    async def find(request: Request) -> Sequence[Difference]:
+    async def find(table: str, request: Request) -> Sequence[Difference]:
         if not clock.asked:
             clock.asked.append(request)
             raise ValueError("a secret value")
         return shows_uri(request)
 
-    finding: Callable[[Request], Awaitable[Sequence[Difference]]] = find
+    finding: FindDifferences = find
     shrinker = make(clock, finding, events)
     for name in ("first", "second"):
         shrinker.listen(MismatchOpened("storage", name, REQUEST))
@@ -179,5 +179,5 @@ async def test_nothing_is_asked_while_the_mirror_is_held_back() -> None:
         sleep=clock.sleep,
         may_ask=lambda: answers.pop(0) if answers else True,
     )
-    assert await shrinker.shrink(REQUEST) is None
+    assert await shrinker.shrink("storage", REQUEST) is None
     assert clock.rested[:2] == [PAUSE, PAUSE]

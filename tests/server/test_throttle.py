@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from proxy.config import ShadowConfig
+from proxy.events import ReadAgain
 from proxy.server.throttle import Throttle
 from proxy.shadow.policy import Side
 
@@ -34,6 +35,16 @@ def test_a_budget_that_is_spent_sheds_until_it_is_earned_again() -> None:
     world.now = 2.0
     assert throttle.admit("upstream", 0.1, LIMITED) == "budget"
     world.now = 2.1
+    assert throttle.admit("upstream", 0.1, LIMITED) is None
+
+
+def test_what_proving_took_is_spent_too() -> None:
+    world = World()
+    throttle = world.throttle()
+    world.now = 1.0
+    throttle.listen(ReadAgain("storage", 0.3, 0.3))
+    assert throttle.admit("upstream", 0.1, LIMITED) == "budget"
+    world.now = 1.3
     assert throttle.admit("upstream", 0.1, LIMITED) is None
 
 

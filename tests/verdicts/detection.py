@@ -107,7 +107,6 @@ async def _detect_one(
             comparer,
             prover,
             told.put_nowait,
-            spend=throttle.spend,
         )
         mirror = Mirror(settling, throttle, told.put_nowait, concurrency=1)
         mirror.open()
