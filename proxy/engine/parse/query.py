@@ -118,7 +118,7 @@ def parse_query(query: bytes, with_arguments: bool = False, not_null: bool = Tru
     return read(query, with_arguments, not_null)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _parse_query(query: bytes, with_arguments: bool, not_null: bool) -> QueryParameters:
     pairs = _decoded(query)
     filter_value = grammar.filter_value if not_null else grammar.filter_value_without_not_null

@@ -22,7 +22,7 @@ class Statement:
     parameters: int
 
 
-@lru_cache(maxsize=4096)  # two for each shape: to be described, and to be run
+@lru_cache(maxsize=1024)
 def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Statement:
     """The statement for a shape; for a bare node one that asks how many rows of it the planner expects.
     Without ``pins`` it is fit to be described, not to be run:
