@@ -133,7 +133,7 @@ class Families:
         )
         self.database_seconds = counter(
             "database_seconds_total",
-            "Seconds that a side took to answer: for clients, the mirror, proofs and probes.",
+            "Seconds that a side took to answer: for clients, the mirror, proofs, probes and shrinking.",
             "side",
         )
         self.mirror_paused = gauge("mirror_paused", "1 while an operator has paused mirroring.")
