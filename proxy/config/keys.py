@@ -207,7 +207,8 @@ SECTIONS = (
                 number(0, words="seconds of database time per second, more than 0"),
                 "The most database time that mirroring may take, in seconds per second: with `0.5`, half a "
                 "connection is busy on average. It counts what the engine takes for mirrored reads, and what "
-                "both sides take for proofs, probes and shrinking. Without it, only `concurrency` limits that.",
+                "both sides take for proofs, probes and shrinking. Without it, only `concurrency` limits "
+                "that.",
             ),
             Key(
                 "breaker",

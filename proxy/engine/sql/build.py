@@ -22,7 +22,7 @@ class Statement:
     parameters: int
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2048)
 def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Statement:
     """The statement for a shape; for a bare node one that asks how many rows of it the planner expects.
     Without ``pins`` it is fit to be described, not to be run:
