@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import asyncpg
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,6 +21,7 @@ from proxy.tape.request import build_request
 from proxy.tape.stand_in import RunningStandIn, serve_stand_in
 from proxy.tape.wire import WireClient
 from tests.support.conformance import recorded, settings, variant_options
+from tests.support.database import ConformanceDatabase
 
 LOCALHOST = "127.0.0.1"
 DATE = b"date"
@@ -52,6 +54,17 @@ async def standing_in(delay: float = 0.0) -> AsyncIterator[RunningStandIn]:
         yield running
     finally:
         await running.close()
+
+
+@asynccontextmanager
+async def hung(database: ConformanceDatabase) -> AsyncIterator[None]:
+    """Inside the block whoever reads ``storage`` waits, because another session holds a lock on it."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("BEGIN; LOCK TABLE dlm.storage IN ACCESS EXCLUSIVE MODE")
+        yield
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

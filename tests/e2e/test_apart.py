@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from proxy.app import Proxy
@@ -23,6 +22,7 @@ from tests.e2e.support import (
     as_sent,
     assert_all_accounted,
     count_all,
+    hung,
     is_settled,
     make_config,
     read_all,
@@ -170,25 +170,13 @@ async def test_what_is_too_much_there_rests_and_is_told(
                 await until(lambda: is_settled(running))
                 return count_all(running)["failed"] == 1
 
-            async with locked(conformance_database, "dlm.storage"):
+            async with hung(conformance_database):
                 await until_async(fails, 60)
             await client.ask(as_sent(read))
             await assert_all_accounted(running)
             counts = count_all(running)
             assert (counts["failed"], counts["resting"]) == (1, 1)
             assert counts["reads"] == counts["settled"] == 2 + counts["deadline"]
-
-
-@asynccontextmanager
-async def locked(database: ConformanceDatabase, table: str) -> AsyncIterator[None]:
-    """Nobody else can read ``table`` meanwhile."""
-    holder = await asyncpg.connect(database.url)
-    try:
-        async with holder.transaction():
-            await holder.execute(f"lock table {table} in access exclusive mode")
-            yield
-    finally:
-        await holder.close()
 
 
 async def test_it_follows_the_configuration_in_force(conformance_database: ConformanceDatabase) -> None:

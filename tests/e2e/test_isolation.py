@@ -7,13 +7,11 @@ The engine is made slow or hung by its database, as in real life: another sessio
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
-
-import asyncpg
 
 from proxy.app import Proxy
 from proxy.config import Rule, ShadowConfig
+from proxy.events import ReadAgain
 from proxy.tape.format import RecordedExchange
 from proxy.tape.wire import format_request
 from tests.e2e.support import (
@@ -22,6 +20,7 @@ from tests.e2e.support import (
     as_sent,
     assert_all_accounted,
     count_all,
+    hung,
     is_settled,
     make_config,
     playing,
@@ -35,17 +34,6 @@ from tests.support.database import ConformanceDatabase, fetch_value
 
 HUNG = 0.3
 """Seconds that the engine gets for one read where it is to run out of time."""
-
-
-@contextlib.asynccontextmanager
-async def hung(database: ConformanceDatabase) -> AsyncIterator[None]:
-    """Inside the block whoever reads ``storage`` waits, because another session holds a lock on it."""
-    connection = await asyncpg.connect(database.url)
-    try:
-        await connection.execute("BEGIN; LOCK TABLE dlm.storage IN ACCESS EXCLUSIVE MODE")
-        yield
-    finally:
-        await connection.close()
 
 
 def is_plain(exchange: RecordedExchange) -> bool:
@@ -204,6 +192,19 @@ async def test_what_is_too_large_or_not_sampled_is_counted_as_such(
             )
             assert 0 < tally["data_item"].skipped["not_sampled"] < tally["data_item"].reads
             assert 0 < tally["storage"].skipped["too_large"] < tally["storage"].reads
+
+
+async def test_what_was_read_again_counts_against_the_budget(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url(), shadow=ShadowConfig(budget=0.5))
+        async with playing(config) as running:
+            running.emit(ReadAgain("storage", 60.0, 60.0))
+            assert await read_all(running.port, recorded_reads(5, tables=["storage"])) == []
+            await assert_all_accounted(running)
+            counts = count_all(running)
+            assert counts["budget"] == counts["reads"] == 5
 
 
 async def test_clients_that_leave_before_the_answer_are_accounted_for(
