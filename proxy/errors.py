@@ -134,6 +134,11 @@ class EditRefused(UnderstudyError):
     """A configuration file that cannot be changed as asked; the text is for the operator."""
 
 
+def retry_hint(status: int) -> Headers:
+    """When to ask again: PostgREST's constant, whatever its own back-off is (reference 0.2)."""
+    return ((b"Retry-After", b"0"),) if status == 503 else ()
+
+
 def render_error(error: ApiError, *, proxy_status: bool = True) -> Answer:
     """The answer a client gets for ``error``: four keys in alphabetical order, without spaces.
 
@@ -144,11 +149,9 @@ def render_error(error: ApiError, *, proxy_status: bool = True) -> Answer:
     body = json.dumps(told if error.code else {}, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogateescape"
     )
-    # PostgREST's constant, whatever its own back-off is (reference 0.2).
-    retry: Headers = ((b"Retry-After", b"0"),) if error.status == 503 else ()
     status: Headers = ((b"Proxy-Status", b"PostgREST; error=" + error.code.encode("utf-8", "replace")),)
     headers: Headers = (
-        *retry,
+        *retry_hint(error.status),
         (b"Content-Type", b"application/json; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
         *(status if proxy_status else ()),

@@ -31,14 +31,12 @@ from proxy.engine.response import (
     may_refuse,
     needs_estimate,
 )
-from proxy.engine.sql.build import build_statement
 from proxy.engine.sql.session import Rehearsal, Session, make_session
 from proxy.errors import ApiError, EngineDown, render_error
 from proxy.messages import Answer, Request
 
 _LONG_TARGET = 2048
 _LONG_BODY = 64 * 1024
-_LONG_STATEMENT = 16 * 1024
 """Longer ones are worked on off the event loop: others' requests shall not wait for them."""
 _WITHOUT_BODY = (204, 304)
 _MOST_ATTEMPTS = 20
@@ -157,7 +155,7 @@ async def _carry_out(
     plan = prepared.plan
 
     async def work(transaction: Transaction) -> Rows | list[str]:
-        return await _run(prepared, session, transaction, database, dialect)
+        return await _run(prepared, transaction, dialect)
 
     result = None
     if database.replica is not None and database.replica.may_read(plan, session):
@@ -226,36 +224,19 @@ async def _try(
     raise AssertionError("unreachable")
 
 
-async def _run(
-    prepared: Prepared, session: Session, transaction: Transaction, database: Database, dialect: Dialect
-) -> Rows | list[str]:
+async def _run(prepared: Prepared, transaction: Transaction, dialect: Dialect) -> Rows | list[str]:
     plan, query = prepared.plan, prepared.statement
-    sql = await _pin(query, session, transaction, database)
     if plan.shape.explain is not None:
-        return await transaction.fetch_lines(sql, query.values)
+        return await transaction.fetch_lines(query.sql, query.values)
     last = prepared.estimate is None and not may_refuse(plan)
-    rows = await transaction.fetch(sql, query.values, query.binary, last=last)
+    rows = await transaction.fetch(query.sql, query.values, query.binary, last=last)
     check_rows(plan, rows, dialect)
     if prepared.estimate is not None and needs_estimate(plan, rows):
-        rows = add_estimate(plan, rows, await _estimate(prepared.estimate, session, transaction, database))
+        rows = add_estimate(plan, rows, await _estimate(prepared.estimate, transaction))
     return rows
 
 
-async def _pin(query: Query, session: Session, transaction: Transaction, database: Database) -> str:
-    """The statement to run. PostgreSQL is asked for types once per statement and search path."""
-    key = (query.probe, session.search_path)
-    try:
-        return database.pinned[key]
-    except KeyError:
-        pins = await transaction.describe(query.probe)
-        long = len(query.probe) > _LONG_STATEMENT
-        sql = (await _work(long, build_statement, query.shape, pins)).sql
-        database.pinned.put(key, sql, len(query.probe) + len(sql))
-        return sql
-
-
-async def _estimate(query: Query, session: Session, transaction: Transaction, database: Database) -> int:
+async def _estimate(query: Query, transaction: Transaction) -> int:
     """How many rows the planner expects."""
-    sql = await _pin(query, session, transaction, database)
-    (line,) = await transaction.fetch_lines(sql, query.values)
+    (line,) = await transaction.fetch_lines(query.sql, query.values)
     return int(json.loads(line)[0]["Plan"]["Plan Rows"])

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -17,7 +16,6 @@ from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
 from proxy.database.faults import is_refusal, translate_fault
 from proxy.database.inspect import inspect
-from proxy.database.last_used import LastUsed
 from proxy.database.pipeline import Pipeline, Refused, Step
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
@@ -28,26 +26,8 @@ from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.plan.whole import Plan
 from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
-from proxy.engine.sql.build import Pins
 from proxy.engine.sql.session import Session, Settings
 from proxy.errors import ApiError, OutcomeUnknown
-
-_PINNED_ROOM = 1 << 23
-"""Characters of the statements whose types are remembered."""
-
-_EXPLAIN = re.compile(r"EXPLAIN \([^)]*\) ")
-
-# Parameters of the types text and varchar take text as it is; all others are cast from text by PostgreSQL.
-_DESCRIBE = """
-SELECT format('%I.%I', nspname, typname) AS name,
-       t.oid IN ('pg_catalog.text'::regtype, 'pg_catalog.varchar'::regtype) AS textual
-FROM pg_catalog.pg_prepared_statements s
-     CROSS JOIN pg_catalog.unnest(s.parameter_types) WITH ORDINALITY p (type, number)
-     JOIN pg_catalog.pg_type t ON t.oid = p.type
-     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE s.name = 'understudy_described'
-ORDER BY p.number
-"""
 
 _WATCH_CLIENT = ("client_connection_check_interval", "1s")
 """Else a statement that was given up here would go on there, or wait for its lock for ever."""
@@ -74,15 +54,6 @@ class Transaction:
             note_statement(step.sql)
         self.ended = False
 
-    async def describe(self, sql: str) -> Pins:
-        """For each parameter of ``sql`` the type that PostgreSQL infers, None where text will do."""
-        # Not the driver's own preparing: that fails for a type it has no codec for, though text would do.
-        driver = await self._drive()
-        await driver.execute(f"PREPARE understudy_described AS {_EXPLAIN.sub('', sql, count=1)}")
-        rows = await driver.fetch(_DESCRIBE)
-        await driver.execute("DEALLOCATE understudy_described")
-        return tuple(None if row["textual"] else row["name"] for row in rows)
-
     async def inspect(self, namespace: str, options: EngineConfig) -> Inspection:
         """What the role may see of the schema ``namespace``, for the root document."""
         return await inspect(await self._drive(), namespace, options)
@@ -97,12 +68,14 @@ class Transaction:
     async def fetch(
         self, sql: str, values: Sequence[str], binary: Sequence[bool] = (), *, last: bool = False
     ) -> Rows:
-        """Run a statement of the engine and give its one row; ``binary`` are the columns that come so.
+        """Run a statement of the engine and give its one row, if it has one; ``binary`` columns come so.
 
         ``last``: nothing follows that could undo it. Then a transaction that reads ends in the same trip.
         """
-        (row,) = await self._fetch(Step(self._mark(sql), encode_values(values, binary)), last=last)
-        _, total, page, body, headers, status, *of_insert = row
+        found = await self._fetch(Step(self._mark(sql), encode_values(values, binary)), last=last)
+        if not found:
+            return Rows(total=0, page=0, body=None, headers=None, status=None)
+        total, page, body, headers, status, *of_insert = found[0]
         location, inserted = of_insert or (None, None)
         return Rows(
             total=None if total is None else int(total),
@@ -229,8 +202,6 @@ class Database:
         self._read_only = read_only
         self._largest = largest
         self.plans = Plans()
-        self.pinned: LastUsed[tuple[str, str], str] = LastUsed(_PINNED_ROOM)
-        """By statement and search path, the same with the types that PostgreSQL infers of its parameters."""
         self.pool: ConnectionPool[Pipeline] = ConnectionPool(self._connect, options, size=connections)
 
     async def close(self) -> None:
@@ -260,7 +231,6 @@ class Database:
     async def flush(self) -> None:
         """Forget what was learnt from the catalog, here and in connections; requests in progress go on."""
         self.plans.clear()
-        self.pinned.clear()
         await self.pool.flush()
         if self.replica is not None:
             await self.replica.database.flush()

@@ -42,13 +42,9 @@ _MARK = re.compile(r"[{\[]?~literal(-?[0-9]+)~[}\]]?")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement: its shape, its text as PostgreSQL is to be asked about it, its values.
+    """A statement and its values. ``binary``: the columns of its row that have to come in binary form."""
 
-    ``binary`` are the columns of its row that have to come in binary form, if any.
-    """
-
-    shape: Shape | ReadNode
-    probe: str
+    sql: str
     values: list[str]
     binary: tuple[bool, ...] = ()
 
@@ -79,7 +75,7 @@ def make_prepared(plan: Plan) -> Prepared:
 
 
 def _make_query(shape: Shape | ReadNode) -> Query:
-    return Query(shape, build_statement(shape).sql, collect_values(shape), find_binary(shape))
+    return Query(build_statement(shape).sql, collect_values(shape), find_binary(shape))
 
 
 def _fill(query: Query, literals: tuple[str, ...], body: str) -> Query:
@@ -88,7 +84,7 @@ def _fill(query: Query, literals: tuple[str, ...], body: str) -> Query:
         match = _MARK.fullmatch(value)
         number = None if match is None else int(match[1])
         values.append(value if number is None else body if number == _BODY else literals[number])
-    return Query(query.shape, query.probe, values, query.binary)
+    return Query(query.sql, values, query.binary)
 
 
 def take_literals(request: Request) -> tuple[Outline, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from proxy.engine.parse.query import canonical_query
 from proxy.engine.parse.request import unsatisfiable
 from proxy.engine.plan.whole import Insert, Plan
 from proxy.engine.schema import Function, Relation
-from proxy.errors import ApiError, render_error
+from proxy.errors import ApiError, render_error, retry_hint
 from proxy.messages import Answer, Header, Headers, Request
 
 _STATUS = re.compile(r"[0-9]+")
@@ -72,12 +72,13 @@ def make_response(plan: Plan, rows: Rows, request: Request, dialect: Dialect) ->
     status, headers, body = (
         _tell_rows(plan, rows, request, dialect) if plan.read else _tell_change(plan, rows)
     )
-    overridden = _read_status(rows.status)
+    if (overridden := _read_status(rows.status)) is not None:
+        status = overridden
     if rows.headers is not None:
         raised = _read_headers(rows.headers)
         replaced = {name.lower() for name, _ in raised}
         headers = (*(header for header in headers if header[0].lower() not in replaced), *raised)
-    return Answer(status if overridden is None else overridden, headers, body)
+    return Answer(status, (*retry_hint(status), *headers), body)
 
 
 def _tell_rows(plan: Plan, rows: Rows, request: Request, dialect: Dialect) -> tuple[int, Headers, bytes]:
@@ -222,7 +223,8 @@ def _read_status(text: str | None) -> int | None:
     digits = _STATUS.match(text)
     if digits is None:
         raise ApiError(500, "PGRST112", "response.status guc must be a valid status code")
-    return int(digits[0])
+    # Haskell's integers have 64 bits, and its server writes three digits.
+    return int(digits[0]) % 2**64 % 1000
 
 
 def _read_headers(text: str) -> Headers:

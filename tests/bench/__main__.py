@@ -109,8 +109,8 @@ def describe(stage: Stage, plan: Plan) -> dict[str, object]:
         "understudy": f"{proxy.__version__}, Python {platform.python_version()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}",
         "database": f"{stage.database}, {POOL} connections for each side",
-        "upstream": stage.upstream,
-        "PostgREST": stage.upstream if stage.postgrest is not None else unmeasured,
+        "upstream": "the stand-in, which answers what PostgREST 14.17 was recorded to answer",
+        "PostgREST": find_postgrest() or unmeasured,
         "load": f"{plan.connections} connections, "
         + ("wrk" if plan.wrk else "our own generator, itself in Python"),
         "rounds": f"{plan.rounds} of {plan.seconds} s for each side, in alternating order; medians",

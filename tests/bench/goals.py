@@ -17,7 +17,7 @@ from tests.bench.report import (
     throughput_ratio,
     writes_of,
 )
-from tests.bench.rounds import ENGINE, FLOOR, FRONT, POSTGREST, Results
+from tests.bench.rounds import ENGINE, FLOOR, FRONT, POSTGREST, REAL, Results
 from tests.bench.stage import BARE, OFF, SHADOW
 
 
@@ -41,7 +41,10 @@ class Goal:
 
 def judge(results: Results, extra: Sequence[Goal] = ()) -> list[Goal]:
     """All goals that these results say something about."""
-    return [*_judge_engine(results), *_judge_front(results.samples[FRONT]), *extra]
+    goals = [*_judge_engine(results), *_judge_front(results.samples[FRONT])]
+    if real := results.samples.get(REAL):
+        goals.append(_judge_latency(real, f", {REAL}"))
+    return [*goals, *extra]
 
 
 def reference_of(groups: Mapping[str, Group]) -> str:
@@ -71,9 +74,12 @@ def _judge_engine(results: Results) -> Iterator[Goal]:
 def _judge_front(sides: Mapping[str, Sequence[Sample]]) -> Iterator[Goal]:
     yield make_goal("mirroring off, of bare", "≥", 0.25, throughput_ratio(sides[OFF], sides[BARE]))
     yield make_goal("mirroring off, of bare per core", "≥", 0.25, processor_ratio(sides[OFF], sides[BARE]))
-    yield make_goal(
-        "mirroring on, p99 of off, saturated", "≤", 1.05, latency_ratio(sides[SHADOW], sides[OFF])
-    )
+    yield _judge_latency(sides)
+
+
+def _judge_latency(sides: Mapping[str, Sequence[Sample]], where: str = "") -> Goal:
+    ratio = latency_ratio(sides[SHADOW], sides[OFF])
+    return make_goal(f"mirroring on, p99 of off, saturated{where}", "≤", 1.05, ratio)
 
 
 def make_goals_table(goals: Sequence[Goal]) -> Table:

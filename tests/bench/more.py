@@ -18,6 +18,7 @@ from tests.bench.rounds import (
     FLOOR,
     FRONT,
     POSTGREST,
+    REAL,
     Plan,
     Results,
     do_work,
@@ -27,7 +28,7 @@ from tests.bench.rounds import (
     settle,
     timed,
 )
-from tests.bench.stage import DIRECT, OFF, SHADOW, Server, Stage, ask, run_sql
+from tests.bench.stage import DIRECT, OFF, SHADOW, Server, Stage, ask, find_postgrest, run_sql
 from tests.support.conformance import SQL_FILES
 from tests.support.database import ConformanceDatabase
 
@@ -48,7 +49,11 @@ async def measure_more(stage: Stage, plan: Plan, results: Results, tell: Callabl
         goals.append(await _measure_equal_load(stage, plan, read, results))
     tell("one client, and clients beside the mirror")
     goals.append(await _measure_one_client(stage, plan, length))
-    goals.append(await _measure_beside_mirror(stage, plan, length, results))
+    goals.append(await _measure_beside_mirror(stage, plan, length, results.samples[FRONT][OFF], stage.front))
+    if stage.real:
+        tell(f"clients beside the mirror, {REAL}")
+        off = results.samples[REAL][OFF]
+        goals.append(await _measure_beside_mirror(stage, plan, length, off, stage.real, f", {REAL}"))
     tell("nginx")
     goals.append(await _measure_nginx(stage, plan, length))
     tell("two workers")
@@ -116,18 +121,25 @@ async def _measure_one_client(stage: Stage, plan: Plan, length: int) -> Goal:
     return make_goal("mirroring off, added p50 in ms, one client", "≤", 0.25, added)
 
 
-async def _measure_beside_mirror(stage: Stage, plan: Plan, length: int, results: Results) -> Goal:
-    """Latency beside the mirror, at a load that leaves it time."""
-    rate = _MODERATE_LOAD * make_figure(sample.per_second for sample in results.samples[FRONT][OFF]).median
-    off, shadow = (_loaded(server, plan, length, rate=rate) for server in (stage.off, stage.shadow))
+async def _measure_beside_mirror(
+    stage: Stage,
+    plan: Plan,
+    length: int,
+    peak: Sequence[Sample],
+    servers: Mapping[str, Server],
+    where: str = "",
+) -> Goal:
+    """Latency beside the mirror, at a load that leaves it time: so much of the ``peak``."""
+    rate = _MODERATE_LOAD * make_figure(sample.per_second for sample in peak).median
+    off, shadow = (_loaded(servers[name], plan, length, rate=rate) for name in (OFF, SHADOW))
 
     async def mirrored() -> Sample:
         sample = await shadow()
-        await settle(stage, stage.shadow)
+        await settle(stage, servers[SHADOW])
         return sample
 
     samples = await _alternate(plan.rounds, {OFF: off, SHADOW: mirrored})
-    what = f"mirroring on, p99 of off, at {rate:,.0f} requests a second"
+    what = f"mirroring on, p99 of off, at {rate:,.0f} requests a second{where}"
     return make_goal(what, "≤", 1.05, _ratio(samples, SHADOW, OFF, "p99"))
 
 
@@ -180,9 +192,9 @@ async def _measure_big_schema(stage: Stage, plan: Plan) -> list[Goal]:
         big = await stage.builder.engine("engine, big schema", stack=stack, database=database)
         seconds = time.monotonic() - started
         of_postgrest = None
-        if stage.postgrest is not None:
+        if (program := find_postgrest()) is not None:
             started = time.monotonic()
-            await stage.builder.postgrest(stage.upstream, stack=stack, database=database)
+            await stage.builder.postgrest(program, stack=stack, database=database)
             of_postgrest = seconds / (time.monotonic() - started)
         length = len((await ask(stage.session, stage.engine, BY_KEY))[1])
         sides = {"big": big, "small": stage.engine}

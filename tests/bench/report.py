@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tests.bench.figures import Figure, Sample, geometric_mean, make_ratio, summarise
 from tests.bench.reads import WRITES
-from tests.bench.rounds import ENGINE, FLOOR, FRONT, POSTGREST, Results
+from tests.bench.rounds import ENGINE, FLOOR, FRONT, POSTGREST, REAL, Results
 from tests.bench.stage import BARE, DIRECT, OFF
 
 Group = Mapping[str, Sequence[Sample]]
@@ -21,6 +21,9 @@ _MEASURED = ("req/s", "spread", "p50 ms", "p99 ms", "CPU µs")
 def show(results: Results, console: Console) -> None:
     """Print the tables and what became of the mirrored reads."""
     console.print(make_front_table(results.samples[FRONT]))
+    if REAL in results.samples:
+        title = "the same read, through a proxy in front of PostgREST"
+        console.print(make_front_table(results.samples[REAL], title))
     for name, counts in results.mirrored.items():
         console.print(f"{name}: {describe_mirrored(counts)}", soft_wrap=True)
     console.print()
@@ -31,7 +34,7 @@ def show(results: Results, console: Console) -> None:
 
 def reads_of(results: Results) -> dict[str, Group]:
     """The groups in which the engine reads, by read."""
-    others = {FRONT, *(write.name for write in WRITES)}
+    others = {FRONT, REAL, *(write.name for write in WRITES)}
     return {group: sides for group, sides in results.samples.items() if group not in others}
 
 
@@ -40,15 +43,16 @@ def writes_of(results: Results) -> dict[str, Group]:
     return {write.name: results.samples[write.name] for write in WRITES if write.name in results.samples}
 
 
-def make_front_table(sides: Group) -> Table:
-    """One read through the proxy, beside a bare server and the upstream itself."""
-    table = _make_table("one read by key, through the front door")
+def make_front_table(sides: Group, title: str = "one read by key, through the front door") -> Table:
+    """One read through the proxy, beside the upstream itself and, if it was measured, a bare server."""
+    table = _make_table(title)
+    bare = sides.get(BARE)
     for title in ("of bare", "per core", "of direct", "p99 of off", *_MEASURED):
         table.add_column(title, justify="right", no_wrap=True)
     for name, samples in sides.items():
         ratios = (
-            show_ratio(throughput_ratio(samples, sides[BARE])),
-            show_ratio(processor_ratio(samples, sides[BARE])),
+            show_ratio(None if bare is None else throughput_ratio(samples, bare)),
+            show_ratio(None if bare is None else processor_ratio(samples, bare)),
             show_ratio(throughput_ratio(samples, sides[DIRECT])),
             show_ratio(latency_ratio(samples, sides[OFF])),
         )
@@ -123,7 +127,7 @@ def make_document(results: Results, about: Mapping[str, object]) -> dict[str, An
     """Everything as one JSON document: what was measured, each sample, summaries and ratios."""
     groups = {}
     for group, sides in results.samples.items():
-        references = (BARE, DIRECT, OFF) if group == FRONT else (POSTGREST, FLOOR)
+        references = (BARE, DIRECT, OFF) if group in (FRONT, REAL) else (POSTGREST, FLOOR)
         groups[group] = {
             name: {
                 "throughput_of": _make_ratios(sides, samples, references),

@@ -17,6 +17,9 @@ from tests.bench.stage import HUNG, SHADOW, Server, Stage, ask, read_status
 from tests.bench.wrk import make_command, parse_output
 
 FRONT = "front"
+REAL = "before PostgREST"
+"""The sides of ``Stage.front`` and those of ``Stage.real``."""
+
 POSTGREST, ENGINE, FLOOR = "PostgREST", "engine", "bare asyncpg"
 
 MANY = 64
@@ -69,6 +72,8 @@ async def measure(stage: Stage, plan: Plan, tell: Callable[[str], None]) -> Resu
     lengths = await _check(stage)
     sides = _list_sides(stage, plan, lengths)
     mirroring = {SHADOW: stage.shadow, HUNG: stage.hung}
+    if SHADOW in stage.real:
+        mirroring[f"{SHADOW}, {REAL}"] = stage.real[SHADOW]
     tell("warming up")
     await _warm_up(stage, plan, lengths)
     before = {name: await _count(stage, server) for name, server in mirroring.items()}
@@ -90,7 +95,7 @@ def _list_sides(stage: Stage, plan: Plan, lengths: Mapping[str, int]) -> list[Si
         async def run() -> Sample:
             order = make_order(server, read, connections, lengths[read.name], plan.seconds)
             sample = await timed(server.running, lambda: load(order, plan.wrk))
-            if server is stage.shadow:
+            if name == SHADOW:
                 await settle(stage, server)
             return sample
 
@@ -100,7 +105,11 @@ def _list_sides(stage: Stage, plan: Plan, lengths: Mapping[str, int]) -> list[Si
         work = make_work(stage, read, plan.seconds, connections)
         return Side(group, FLOOR, lambda: timed(stage.floor, lambda: do_work(stage.floor, work)))
 
-    sides = [served(FRONT, name, server, BY_KEY, plan.connections) for name, server in stage.front.items()]
+    sides = [
+        served(group, name, server, BY_KEY, plan.connections)
+        for group, servers in ((FRONT, stage.front), (REAL, stage.real))
+        for name, server in servers.items()
+    ]
     measured = [(read.name, read, plan.connections) for read in plan.reads]
     if plan.full:
         measured += [(f"{read.name}, {MANY} connections", read, MANY) for read in plan.reads]
@@ -118,7 +127,7 @@ def _list_sides(stage: Stage, plan: Plan, lengths: Mapping[str, int]) -> list[Si
 async def _check(stage: Stage) -> dict[str, int]:
     """Ask every side once; the length of the body of each read. Raises BenchError if they disagree."""
     expected = await ask(stage.session, stage.direct, BY_KEY)
-    for name, server in stage.front.items():
+    for name, server in (*stage.front.items(), *stage.real.items()):
         await _compare(stage, name, server, BY_KEY, expected[1])
     lengths = {}
     for read in MIX:
@@ -153,13 +162,14 @@ async def _warm_up(stage: Stage, plan: Plan, lengths: Mapping[str, int]) -> None
     """Let every server and every connection see its reads, so that all statements are prepared."""
     engines = [stage.engine] if stage.postgrest is None else [stage.engine, stage.postgrest]
     asked = (*plan.reads, *WRITES) if plan.full else plan.reads
-    work = [(server, BY_KEY) for server in stage.front.values()]
+    work = [(server, BY_KEY) for server in (*stage.front.values(), *stage.real.values())]
     work += [(server, read) for server in engines for read in asked]
     for server, read in work:
         await generate(make_order(server, read, plan.connections, lengths[read.name], _WARM_UP))
     for read in asked:
         await do_work(stage.floor, make_work(stage, read, _WARM_UP, plan.connections))
-    await settle(stage, stage.shadow)
+    for server in filter(None, (stage.shadow, stage.real.get(SHADOW))):
+        await settle(stage, server)
 
 
 def make_order(

@@ -50,12 +50,13 @@ class Stage:
     """What is running. ``statements`` are what the engine runs for each request, by the request's name.
 
     ``builder`` starts more, which ends with the rest; ``server`` is the superuser's way to the server.
+    ``real`` is what stands in front of PostgREST, and it itself, by what the tables call them; it is empty
+    where there is none.
     """
 
     builder: "Builder"
     server: str
     database: str
-    upstream: str
     session: aiohttp.ClientSession
     bare: Server
     direct: Server
@@ -63,7 +64,7 @@ class Stage:
     shadow: Server
     hung: Server
     engine: Server
-    postgrest: Server | None
+    real: Mapping[str, Server]
     floor: Running
     statements: Mapping[str, Executed]
 
@@ -77,6 +78,11 @@ class Stage:
             SHADOW: self.shadow,
             HUNG: self.hung,
         }
+
+    @property
+    def postgrest(self) -> Server | None:
+        """PostgREST itself, where there is one."""
+        return self.real.get(DIRECT)
 
 
 def _place(server: Server) -> str:
@@ -96,8 +102,7 @@ async def set_stage() -> AsyncIterator[Stage]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         database, server, where = await stack.enter_async_context(_database())
         builder = Builder(stack, directory, session, database.login_url())
-        postgrest = find_postgrest()
-        direct = await (builder.postgrest(postgrest) if postgrest else builder.stand_in())
+        direct = await builder.stand_in()
         body = (await ask(session, direct, BY_KEY))[1]
         hung_relay = await stack.enter_async_context(_relay(database))
         hung = await builder.proxy("proxy, engine hung", direct, "shadow", hung_relay.port)
@@ -110,11 +115,12 @@ async def set_stage() -> AsyncIterator[Stage]:
             builder.floor(),
             _listen_in(builder, database),
         )
+        program = find_postgrest()
+        real = {} if program is None else await _stand_before(builder, program)
         yield Stage(
             builder=builder,
             server=server,
             database=where,
-            upstream=postgrest or "the stand-in, which answers what PostgREST 14.17 was recorded to answer",
             session=session,
             bare=bare,
             direct=direct,
@@ -122,10 +128,20 @@ async def set_stage() -> AsyncIterator[Stage]:
             shadow=shadow,
             hung=hung,
             engine=engine,
-            postgrest=direct if postgrest else None,
+            real=real,
             floor=floor,
             statements=statements,
         )
+
+
+async def _stand_before(builder: "Builder", program: str) -> dict[str, Server]:
+    """PostgREST, and proxies in front of it."""
+    postgrest = await builder.postgrest(program)
+    off, shadow = await asyncio.gather(
+        builder.proxy("proxy before PostgREST, mirroring off", postgrest, "upstream"),
+        builder.proxy("proxy before PostgREST, mirroring on", postgrest, "shadow"),
+    )
+    return {DIRECT: postgrest, OFF: off, SHADOW: shadow}
 
 
 async def ask(session: aiohttp.ClientSession, server: Server, read: Read) -> tuple[int, bytes]:
@@ -187,8 +203,6 @@ async def _listen_in(builder: "Builder", database: ConformanceDatabase) -> dict[
     async with _relay(database) as relay, contextlib.AsyncExitStack() as stack:
         engine = await builder.engine("engine, overheard", relay.port, stack)
         for read in (*MIX, *WRITES):
-            # The first time the engine also asks what it has to know about the statement.
-            await ask(builder.session, engine, read)
             before = relay.statements()
             await ask(builder.session, engine, read)
             after = relay.statements()

@@ -66,7 +66,7 @@ def plan_alone(request: Request, known: EngineSnapshot) -> Outcome:
 
 def describe(prepared: Prepared) -> Outcome:
     queries = [prepared.statement, *filter(None, [prepared.estimate])]
-    return prepared.plan, [(query.probe, query.values) for query in queries]
+    return prepared.plan, [(query.sql, query.values) for query in queries]
 
 
 def find(plans: Plans, request: Request, known: EngineSnapshot) -> Outcome:

@@ -223,7 +223,7 @@ def test_up_to_12_a_function_may_get_all_arguments_as_one_object(
     assert isinstance(arguments, RawArgument)
     assert (arguments.type, arguments.value.text) == ("jsonb", text)
     assert make_plan(wanted, SCHEMA, options_for("12")).applied == ("params=single-object",)
-    assert ask_for("13", target, prefer="params=single-object").preferences.unknown == (
+    assert ask_for("13", target, prefer="params=single-object").preferences.doubtful == (
         "params=single-object",
     )
 

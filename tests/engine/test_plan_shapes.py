@@ -1,4 +1,4 @@
-"""A statement is built and compiled once per plan shape, and PostgreSQL is asked for types as often."""
+"""A statement is built and compiled once per plan shape."""
 
 import pytest
 
@@ -38,7 +38,6 @@ def test_the_second_run_of_the_recorded_reads_compiles_nothing(
         world.forget()
         answer_all(world, reads)
         first = build_statement.cache_info()
-        asked = len(world.first.pinned)
         answer_all(world, reads)
         second = build_statement.cache_info()
     hits, misses = second.hits - first.hits, second.misses - first.misses
@@ -49,7 +48,6 @@ def test_the_second_run_of_the_recorded_reads_compiles_nothing(
             f" {second.hits + second.misses} over both)"
         )
     assert misses == 0
-    assert len(world.first.pinned) == asked
     assert second.currsize < (second.maxsize or 0)
 
 

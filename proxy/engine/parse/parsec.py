@@ -250,31 +250,41 @@ def optional(parser: Parser[T], default: U) -> Parser[T | U]:
 
 def many(parser: Parser[T]) -> Parser[list[T]]:
     """``parser`` as often as it succeeds. It must consume something each time."""
+    return _repeat(parser, remembers=True)
+
+
+def some(parser: Parser[T]) -> Parser[list[T]]:
+    """``parser`` at least once, then as often as it succeeds."""
+    return apply(lambda first, rest: [first, *rest], parser, _repeat(parser, remembers=False))
+
+
+def separated(parser: Parser[T], separator: Parser[Any]) -> Parser[list[T]]:
+    """``parser`` at least once, with ``separator`` in between."""
+    rest = _repeat(then(separator, parser), remembers=False)
+    return apply(lambda first, others: [first, *others], parser, rest)
+
+
+def _repeat(parser: Parser[T], *, remembers: bool) -> Parser[list[T]]:
+    """``remembers``: what the last turn would have liked besides is told with what the next one wanted.
+
+    PostgREST's ``many`` is that of Haskell's Alternative, and remembers. ``many1`` and ``sepBy1`` are
+    Parsec's, whose own repetition forgets.
+    """
 
     def run(text: str, at: int) -> Outcome[list[T]]:
         values: list[T] = []
-        consumed, last = False, _clean(at)
+        last = _clean(at)
         while True:
             outcome = parser(text, at)
             if not outcome.good:
                 if outcome.consumed:
                     return outcome  # type: ignore[return-value]
-                fault = _merge(last, outcome.fault) if last.messages else outcome.fault
-                return Outcome(True, consumed, values, at, fault)
+                fault = _merge(last, outcome.fault) if remembers and last.messages else outcome.fault
+                return Outcome(True, bool(values), values, at, fault)
             values.append(outcome.value)
-            consumed, at, last = True, outcome.at, outcome.fault
+            at, last = outcome.at, outcome.fault
 
     return run
-
-
-def some(parser: Parser[T]) -> Parser[list[T]]:
-    """``parser`` at least once, then as often as it succeeds."""
-    return apply(lambda first, rest: [first, *rest], parser, many(parser))
-
-
-def separated(parser: Parser[T], separator: Parser[Any]) -> Parser[list[T]]:
-    """``parser`` at least once, with ``separator`` in between."""
-    return apply(lambda first, rest: [first, *rest], parser, many(then(separator, parser)))
 
 
 def span(accepts: Callable[[str], bool], *expected: str) -> Parser[str]:

@@ -24,8 +24,9 @@ Count: TypeAlias = Literal["exact", "planned", "estimated"]
 class Preferences:
     """What the client would like; None where it said nothing that is understood.
 
-    ``unknown`` are the tokens not understood, in order. ``timezone`` is as sent: whether it exists is
-    known to the schema cache only. ``single_object``: a function is to get its arguments as one object.
+    ``doubtful`` are the tokens not understood, in order, those of time zones among them. ``timezone`` is as
+    sent: whether it exists is known to the schema cache only. ``single_object``: a function is to get its
+    arguments as one object.
     """
 
     resolution: str | None = None
@@ -37,7 +38,7 @@ class Preferences:
     timezone: str | None = None
     max_affected: int | None = None
     single_object: bool = False
-    unknown: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
     @property
     def strict(self) -> bool:
@@ -50,15 +51,16 @@ def parse_preferences(values: Iterable[bytes], dialect: Dialect = PRESENT) -> Pr
     texts = [value.decode("utf-8", "replace") for value in values if value]
     tokens = [token.strip() for text in texts for token in text.split(",")]
     found: dict[str, str] = {}
-    unknown: list[str] = []
+    doubtful: list[str] = []
     for token in tokens:
         name, _, value = token.partition("=")
         if value in _KNOWN.get(name, ()) or (name in ("timezone", "max-affected") and "=" in token):
             found.setdefault(name, value)
+            doubtful += [token] if name == "timezone" else []
         elif dialect.single_object_preference and (name, value) == _SINGLE_OBJECT:
             found[name] = value
         else:
-            unknown.append(token)
+            doubtful.append(token)
     return Preferences(
         resolution=found.get("resolution"),
         returning=found.get("return"),
@@ -69,7 +71,7 @@ def parse_preferences(values: Iterable[bytes], dialect: Dialect = PRESENT) -> Pr
         timezone=found.get("timezone"),
         max_affected=_parse_int64(found.get("max-affected", "")),
         single_object="params" in found,
-        unknown=tuple(unknown),
+        doubtful=tuple(doubtful),
     )
 
 

@@ -94,10 +94,12 @@ def _find_handler(
 
 def refuse_unknown_preferences(preferences: Preferences, schema: Schema) -> None:
     """Raises ApiError PGRST122 if the client asked for strictness and something is not understood."""
-    unknown = list(preferences.unknown)
-    if preferences.timezone is not None and preferences.timezone not in schema.timezones:
-        unknown.append(f"timezone={preferences.timezone}")
-    if preferences.strict and unknown:
+    if not preferences.strict:
+        return
+    unknown = preferences.doubtful
+    if accept_timezone(preferences, schema) is not None:
+        unknown = tuple(token for token in unknown if not token.startswith("timezone="))
+    if unknown:
         details = f"Invalid preferences: {', '.join(unknown)}"
         raise ApiError(400, "PGRST122", "Invalid preferences given with handling=strict", details)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
 from proxy.engine.plan.types import ReadNode, Value, walk_values
 from proxy.engine.plan.whole import CustomBody, Explain, Shape
@@ -10,27 +9,23 @@ from proxy.engine.sql.elements import DIALECT, Slot
 from proxy.engine.sql.read import make_count
 from proxy.engine.sql.statement import make_statement, name_columns
 
-Pins: TypeAlias = tuple[str | None, ...]
-"""For each parameter the type it is cast to from text, or None to leave it as PostgreSQL infers it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text with ``$1`` to ``$parameters``; every parameter is passed as text."""
+    """SQL text with ``$1`` to ``$parameters``.
+
+    Every value is passed as text and untyped, as by PostgREST: what type PostgreSQL infers decides results,
+    error texts and what the planner knows.
+    """
 
     sql: str
     parameters: int
 
 
 @lru_cache(maxsize=2048)
-def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Statement:
-    """The statement for a shape; for a bare node one that asks how many rows of it the planner expects.
-    Without ``pins`` it is fit to be described, not to be run:
-
-       values reach PostgREST's statements untyped, and what type PostgreSQL gives them decides results and
-       error texts. So PostgreSQL is asked once per shape, and the types it names are pinned from then on.
-    """
-    slots = _number(plan, pins)
+def build_statement(plan: Shape | ReadNode) -> Statement:
+    """The statement for a shape; for a bare node one that asks how many rows of it the planner expects."""
+    slots = _number(plan)
 
     def bind(value: Value) -> Slot:
         return slots[id(value)]
@@ -39,16 +34,14 @@ def build_statement(plan: Shape | ReadNode, pins: Pins | None = None) -> Stateme
         return Statement(
             f"EXPLAIN (FORMAT JSON) {make_count(plan, bind).compile(dialect=DIALECT)}", len(slots)
         )
-    pinned = [slot for slot in slots.values() if slot.pin is not None and plan.explain is None]
-    compiled = make_statement(plan, bind, pinned).compile(dialect=DIALECT)
+    compiled = make_statement(plan, bind).compile(dialect=DIALECT)
     return Statement(_explain(plan.explain) + str(compiled), len(slots))
 
 
-def _number(plan: Shape | ReadNode, pins: Pins | None) -> dict[int, Slot]:
+def _number(plan: Shape | ReadNode) -> dict[int, Slot]:
     slots: dict[int, Slot] = {}
     for value in walk_values(plan):
-        number = len(slots) + 1
-        slots.setdefault(id(value), Slot(number, None if pins is None else pins[number - 1]))
+        slots.setdefault(id(value), Slot(len(slots) + 1))
     return slots
 
 

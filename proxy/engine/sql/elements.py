@@ -21,14 +21,13 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
 class Slot(ColumnElement[Any]):
-    """The bind parameter ``$number``, as PostgreSQL infers it or, with a ``pin``, cast from text."""
+    """The bind parameter ``$number``, of the type that PostgreSQL infers."""
 
     inherit_cache = False
     type = types.NULLTYPE
 
-    def __init__(self, number: int, pin: str | None = None) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.pin = pin
 
 
 class Call(ColumnElement[Any]):
@@ -119,8 +118,7 @@ class _Verbatim(types.UserDefinedType[Any]):
 
 @compiles(Slot)
 def _compile_slot(element: Slot, compiler: SQLCompiler, **options: Any) -> str:
-    parameter = f"${element.number}"
-    return parameter if element.pin is None else f"CAST({parameter}::text AS {element.pin})"
+    return f"${element.number}"
 
 
 @compiles(RowsOf)

@@ -3,8 +3,6 @@
 Source: PostgREST 14, reference 2.1.
 """
 
-from collections.abc import Sequence
-
 from sqlalchemy import CTE, func, literal_column, select
 
 from proxy.engine.plan.whole import CallNode, Insert, Shape
@@ -12,7 +10,7 @@ from proxy.engine.sql.body import make_body
 from proxy.engine.sql.call import make_call_rows
 from proxy.engine.sql.change import make_change_rows, make_inserted, make_location
 from proxy.engine.sql.conditions import Bind, Expression
-from proxy.engine.sql.elements import Rows, Slot, setting, whole_row
+from proxy.engine.sql.elements import Rows, setting, whole_row
 from proxy.engine.sql.read import make_count, make_rows
 
 _SOURCE = "pgrst_source"
@@ -20,11 +18,8 @@ _ROW = "_postgrest_t"
 """PostgREST's own names: they show in plans and error texts."""
 
 
-def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Rows:
-    """The statement for ``shape``. Its one row has, behind a column without meaning, what ``Rows`` has.
-
-    ``pinned`` are the parameters that are cast from text.
-    """
+def make_statement(shape: Shape, bind: Bind) -> Rows:
+    """The statement for ``shape``. Its one row has what ``Rows`` has."""
     source = _make_source(shape, bind)
     if shape.source is None:
         row = select(literal_column("*")).select_from(source).subquery(_ROW)
@@ -36,7 +31,6 @@ def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Row
         total = select(func.count()).select_from(counted).scalar_subquery()
     single = isinstance(shape.source, CallNode) and shape.source.single
     columns = [
-        _check(pinned),
         total,
         literal_column("1") if single else func.count(whole_row(row)),
         make_body(shape.body, source, row),
@@ -53,7 +47,7 @@ def make_statement(shape: Shape, bind: Bind, pinned: Sequence[Slot] = ()) -> Row
 
 def name_columns(shape: Shape) -> tuple[str, ...]:
     """What the columns of the statement's one row are called."""
-    always = ("checked", "total_result_set", "page_total", "body", "response_headers", "response_status")
+    always = ("total_result_set", "page_total", "body", "response_headers", "response_status")
     return (*always, "header", "response_inserted") if isinstance(shape.source, Insert) else always
 
 
@@ -71,13 +65,3 @@ def make_count_limited(shape: Shape, bind: Bind) -> Rows:
     """The rows to count, no more of them than the shape allows."""
     counted = make_count(shape.root, bind)
     return counted if shape.count_limit is None else counted.limit(literal_column(str(shape.count_limit)))
-
-
-def _check(pinned: Sequence[Slot]) -> Expression:
-    """Reads every pinned value once, whether the rows need it or not.
-
-    A typed parameter is read when it is bound, so that a bad value is an error even where no row is
-    compared with it. A cast is evaluated when it is needed, and the planner may find that it never is.
-    """
-    groups = [func.row(*pinned[start : start + 1000]) for start in range(0, len(pinned), 1000)]
-    return func.pg_column_size(func.row(*groups)) if groups else literal_column("0")

@@ -238,6 +238,12 @@ def test_the_hopes_inside_the_last_repetition_are_remembered_with_the_next_ones(
     assert refusal(before(steps, c), "abax") == (4, 'unexpected "x" expecting "b", "a" or "c"')
 
 
+def test_the_hopes_inside_a_separated_part_are_forgotten_with_the_next_one() -> None:
+    parts = separated(sequence(a, many(b)), c)
+    assert refusal(before(parts, ab), "abx") == (3, 'unexpected "x" expecting "b", "c" or "ab"')
+    assert refusal(before(parts, ab), "acabx") == (5, 'unexpected "x" expecting "c" or "ab"')
+
+
 def test_a_repetition_that_breaks_off_fails_as_a_whole() -> None:
     assert refusal(many(ab), "abax") == (3, 'unexpected "x" expecting "ab"')
 

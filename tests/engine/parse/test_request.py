@@ -397,7 +397,7 @@ def test_preferences_and_acceptable_media_types_are_not_judged_here() -> None:
     headers = ((b"Prefer", b"handling=strict, nonsense"), (b"Accept", b"nonsense"))
     for method in EVERY_METHOD:
         wanted = parse(b"/items", method, headers)
-        assert wanted.preferences.unknown == ("nonsense",)
+        assert wanted.preferences.doubtful == ("nonsense",)
         assert wanted.accept[0].kind == "other"
 
 

@@ -60,11 +60,10 @@ class World:
         return self.runner.run(answer(request, snapshot, self.second if elsewhere else self.first))
 
     def forget(self) -> None:
-        """Have the next statement built from its plan again, and its types asked for."""
+        """Have the next statement built from its plan again."""
         build_statement.cache_clear()
         for database in (self.first, self.second):
             database.plans.clear()
-            database.pinned.clear()
 
     def get(self, target: str | bytes, *headers: tuple[str, str], method: str = "GET") -> Answer:
         """The answer to a request without a body."""
