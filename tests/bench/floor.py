@@ -18,6 +18,9 @@ from proxy.loop import FAST_LOOP
 from tests.bench.figures import Sample, percentile
 from tests.bench.reads import CLIENT
 
+_AS_TEXT = ("uuid", "int2", "int4", "int8", "json", "jsonb")
+"""Types whose values travel as text, as PostgREST's do, instead of being read and written by the driver."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -54,7 +57,12 @@ class Floor:
     async def open(self) -> None:
         """Make every connection."""
         for _ in range(self._connections):
-            self._idle.put_nowait(await asyncpg.connect(self._url))
+            connection = await asyncpg.connect(self._url)
+            for name in _AS_TEXT:
+                await connection.set_type_codec(
+                    name, schema="pg_catalog", encoder=str, decoder=str, format="text"
+                )
+            self._idle.put_nowait(connection)
 
     async def close(self) -> None:
         """Close them; every caller must be done."""

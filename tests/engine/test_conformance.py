@@ -5,8 +5,9 @@ Expected failures are listed with the reason, and strictly: one that starts to p
 
 import pytest
 
+from proxy.tape.format import read_tape
 from proxy.tape.replay import replay, sequence_reset
-from tests.support.conformance import recorded, settings, variants
+from tests.support.conformance import RANDOM, recorded, settings, variants
 from tests.support.database import ConformanceDatabase
 from tests.support.engine import engine, engine_options
 
@@ -23,6 +24,18 @@ EXPECTED = {
     "writes-csv-form-055": INVALID_UTF8,
     **{f"url-encoding-0{number}": INVALID_UTF8 for number in (28, 29, 30, 31, 32, 45, 47, 48, 53)},
 }
+
+
+async def test_what_was_recorded_at_random_is_answered_alike(
+    conformance_database: ConformanceDatabase,
+) -> None:
+    exchanges = read_tape(RANDOM).exchanges
+    async with (
+        engine(await engine_options(conformance_database)) as ask,
+        sequence_reset(conformance_database.url) as reset,
+    ):
+        report = await replay(exchanges, ask, settings(), before_write=reset)
+    assert {outcome.exchange.id: outcome.failure for outcome in report.failures} == {}
 
 
 @pytest.mark.parametrize("variant", variants().variants)

@@ -11,6 +11,7 @@ from proxy.tape.request import RequestSettings
 CONFORMANCE = Path(__file__).resolve().parents[1] / "conformance"
 SQL_FILES = (CONFORMANCE / "schema.sql", CONFORMANCE / "data.sql")
 TAPES = CONFORMANCE / "tapes"
+RANDOM = CONFORMANCE / "random.jsonl"
 
 
 @functools.cache

@@ -1,0 +1,142 @@
+"""Whatever is asked at random, a real PostgREST and the engine answer alike.
+
+It needs one: POSTGREST_BIN, or ``postgrest`` on the PATH. RANDOM_EXAMPLES=5000 asks more than the few hundred
+requests of an ordinary run, and others every time.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.config import EngineConfig
+from proxy.messages import Answer, Request
+from proxy.tape.compare import deviations
+from proxy.tape.format import RecordedExchange, RecordedRequest
+from proxy.tape.wire import WireClient
+from tests.e2e import programs
+from tests.engine.random.grammar import changes, requests
+from tests.engine.random.test_random_requests import asking, catalog_of
+from tests.engine.random.world import World, encode, open_world
+from tests.support.database import ConformanceDatabase, fetch_value, run_apart
+
+pytestmark = pytest.mark.skipif(
+    not (os.environ.get("POSTGREST_BIN") or shutil.which("postgrest")),
+    reason="there is no PostgREST: neither POSTGREST_BIN nor the PATH names one",
+)
+
+SQLSTATE_LENGTH = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A world, and the PostgREST that serves the same. ``prepare`` is called before either is asked."""
+
+    world: World
+    real: WireClient
+    prepare: Callable[[], None]
+
+    def check(self, request: Request) -> None:
+        """Ask both; raises AssertionError where they differ."""
+        expected, received = (self._ask(ask, request) for ask in (self._ask_real, self.world.send))
+        if is_accident(expected) or is_another_fault(expected, received):
+            return
+        recorded = RecordedRequest(request.method, request.target, request.headers, request.body or None)
+        exchange = RecordedExchange("random", "random", self.world.name, recorded, expected)
+        found = deviations(exchange, received)
+        if found and expected.status < 300:
+            # Where nobody asked for an order, another plan may give another one.
+            found = deviations(replace(exchange, unordered=True), received)
+        if found:
+            print(request, expected, received, sep="\n")
+        assert not found
+
+    def _ask(self, ask: Callable[[Request], Answer], request: Request) -> Answer:
+        self.prepare()
+        return ask(request)
+
+    def _ask_real(self, request: Request) -> Answer:
+        length = encode(("Content-Length", str(len(request.body)))) if request.body else ()
+        sent = replace(request, headers=(*encode(("Host", "localhost")), *request.headers, *length))
+        return self.world.runner.run(self.real.ask(sent))
+
+
+def is_accident(answered: Answer) -> bool:
+    """PostgREST's web server has pages of its own for what is not UTF-8, and for a target that is none."""
+    return answered.status in (400, 500) and answered.header(b"content-type") == b"text/plain; charset=utf-8"
+
+
+def is_another_fault(expected: Answer, received: Answer) -> bool:
+    """Of two faults in one request, one may be found first here and the other there.
+
+    PostgreSQL looks at the parts of a statement in the order in which it has them. PostgREST looks at
+    embedded relations that have ranges of their own in the order of a hash map, and names the functions
+    that a call could mean in the order in which PostgreSQL gave them.
+    """
+    if min(expected.status, received.status) < 300 or b"" in (expected.body, received.body):
+        return False
+    codes = {json.loads(answered.body)["code"] for answered in (expected, received)}
+    return codes in ({"PGRST200"}, {"PGRST203"}) or {len(code) for code in codes} == {SQLSTATE_LENGTH}
+
+
+def settings_of(options: EngineConfig) -> dict[str, str]:
+    """The variables by which PostgREST serves what the engine does by ``options``."""
+    return {
+        "PGRST_DB_URI": options.db_uri,
+        "PGRST_DB_SCHEMAS": ",".join(options.db_schemas),
+        "PGRST_DB_ANON_ROLE": options.db_anon_role or "",
+        "PGRST_DB_EXTRA_SEARCH_PATH": ",".join(options.db_extra_search_path),
+        "PGRST_DB_AGGREGATES_ENABLED": str(options.db_aggregates_enabled).lower(),
+        "PGRST_JWT_SECRET": options.jwt_secret or "",
+        "PGRST_DB_TX_END": options.db_tx_end,
+        "PGRST_DB_CHANNEL_ENABLED": "false",
+    }
+
+
+def put_beside(world: World, directory: Path, prepare: Callable[[], None]) -> Iterator[Pair]:
+    with programs.postgrest(programs.find_postgrest(), directory, settings_of(world.options)) as real:
+        client = WireClient(real.url)
+        try:
+            yield Pair(world, client, prepare)
+        finally:
+            world.runner.run(client.close())
+
+
+@pytest.fixture(scope="module")
+def reading(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Either world, for reads."""
+    options = replace(world.options, db_plan_enabled=False)
+    with open_world(world.name, options) as opened:
+        yield from put_beside(opened, tmp_path_factory.mktemp("real"), lambda: None)
+
+
+@pytest.fixture(scope="module")
+def changing(
+    observatory: World, conformance_database: ConformanceDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """The observatory, where changes are let in and undone, and sequences begin anew each time."""
+    options = replace(observatory.options, db_tx_end="rollback", db_plan_enabled=False)
+
+    def reset() -> None:
+        run_apart(fetch_value(conformance_database.url, "SELECT test_support.reset_sequences()"))
+
+    with open_world(observatory.name, options, read_only=False) as opened:
+        yield from put_beside(opened, tmp_path_factory.mktemp("real"), reset)
+
+
+@given(data=st.data())
+@asking
+def test_reads_and_calls(reading: Pair, data: st.DataObject) -> None:
+    reading.check(data.draw(requests(catalog_of(reading.world))))
+
+
+@given(data=st.data())
+@asking
+def test_changes(changing: Pair, data: st.DataObject) -> None:
+    changing.check(data.draw(changes(catalog_of(changing.world))))
