@@ -54,13 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--workers", type=int, metavar="N", help="processes, instead of the file's `workers`"
     )
     serving.add_argument("--inherited", type=int, nargs=3, help=argparse.SUPPRESS)
-    engine_command.add_arguments(
-        add(
-            "engine",
-            "Run the engine alone, where postgrest would run, by PGRST_* variables or a postgrest.conf.",
-            engine_command.run,
-        )
-    )
+    engine_command.add_arguments(add("engine", engine_command.DESCRIPTION, engine_command.run))
     _add_config(add("check", "Validate a configuration and connect to both sides.", run_check))
     status.add_arguments(
         add("status", "Show modes, traffic, verdicts and evidence.", partial(_with_config, status.run))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import proxy
-from proxy.config import EngineConfig
+from proxy.config import EngineConfig, LogConfig
 from proxy.config.complaints import explain
 from proxy.config.dump import dump_config, example_config
 from proxy.config.engine import read_standalone
@@ -22,8 +22,9 @@ from proxy.config.in_database import read_database
 from proxy.config.postgrest import read_postgrest_conf
 from proxy.crew import MOST, find_workers
 from proxy.errors import ConfigError
-from proxy.loop import FAST_LOOP
+from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.machine import count_processors, read_memory_limit
+from proxy.operate.log_output import begin_log
 from proxy.server.listening import SPECIAL_HOSTS
 from proxy.standalone import ReadOptions, Standalone
 
@@ -33,6 +34,19 @@ WORKERS_VARIABLE = "UNDERSTUDY_WORKERS"
 MOST_GIVEN = 64
 
 _READY_SECONDS = 30.0
+
+
+DESCRIPTION = "Run the engine alone, where postgrest would run, by PGRST_* variables or a postgrest.conf."
+
+
+def main() -> int:
+    """Run the engine alone by what stands behind ``understudy engine``; gives the exit code."""
+    prepare_interpreter()
+    parser = argparse.ArgumentParser(prog="understudy engine", description=DESCRIPTION)
+    add_arguments(parser)
+    options = parser.parse_args(sys.argv[2:])
+    begin_log(sys.stderr, LogConfig)
+    return run(options)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

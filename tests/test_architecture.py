@@ -58,7 +58,7 @@ ROOMS = {
     | {"answering", "companion", "database", "line", "loop", "operate", "server", "shadow"},
     "standalone": SERVES_EVERYONE
     | {"answering", "crew", "database", "engine", "operate", "server", "shadow"},
-    "engine_command": SERVES_EVERYONE | {"crew", "loop", "machine", "server", "standalone"},
+    "engine_command": SERVES_EVERYONE | {"crew", "loop", "machine", "operate", "server", "standalone"},
     "certify": SERVES_EVERYONE | {"console", "database", "ledger", "server", "shadow"},
     "check": SERVES_EVERYONE | {"console", "database", "ledger", "operate", "server", "shadow"},
     "replaying": SERVES_EVERYONE | {"database", "tape"},
@@ -68,7 +68,7 @@ ROOMS = {
     "cli": SERVES_EVERYONE
     | {"app", "certify", "check", "console", "demo", "engine_command", "loop", "operate", "replaying"}
     | {"serving", "tape", "workers"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "engine_command"},
     "commands": {"cli"},
 }
 """Each room or module of ``proxy``, and the ones it may import beside itself (design, section 4)."""
