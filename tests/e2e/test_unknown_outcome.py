@@ -17,8 +17,8 @@ from tests.e2e.support import LOCALHOST, make_config, playing
 from tests.server.support import scripted_upstream
 from tests.support.database import fetch_value, run_apart, throwaway_database
 
-COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
-"""The message by which a commit is asked for (PostgreSQL's protocol, simple query)."""
+COMMIT = b"\0COMMIT\0"
+"""What is in the message that prepares a commit, behind the name it gets (PostgreSQL's protocol, Parse)."""
 
 
 @dataclass
@@ -34,26 +34,27 @@ class Relay:
         server_reader, server_writer = await asyncio.open_connection(self.host, self.port)
         answers = asyncio.create_task(self._pass_on(server_reader, writer))
         try:
-            await self._pass_until_commit(reader, server_writer)
+            commit = await self._pass_until_commit(reader, server_writer)
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
             if self.passing:
-                server_writer.write(COMMIT)
+                server_writer.write(commit)
                 await server_reader.read(65536)
         finally:
             for end in (writer, server_writer):
                 end.transport.abort()
             await asyncio.gather(answers, return_exceptions=True)
 
-    async def _pass_until_commit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_until_commit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writes = False
         while data := await reader.read(65536):
             if b"BEGIN ISOLATION" in data:
                 writes = b"READ WRITE" in data
-            if writes and data == COMMIT:
+            if writes and COMMIT in data:
                 self.commits += 1
-                return
+                return data
             writer.write(data)
+        return b""
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
