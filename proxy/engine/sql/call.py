@@ -2,7 +2,7 @@
 
 from sqlalchemy import literal_column, select
 
-from proxy.engine.plan.whole import CallNode, JsonArguments, NamedArguments, RawArgument
+from proxy.engine.plan.whole import Argument, CallNode, JsonArguments, NamedArguments, RawArgument
 from proxy.engine.sql.conditions import Bind, Expression
 from proxy.engine.sql.elements import FunctionCall, Given, Recordset, Rows, cast_to, every_column, name, quote
 
@@ -26,11 +26,17 @@ def make_call_rows(call: CallNode, bind: Bind) -> Rows:
             return rows.select_from(FunctionCall(function, whole, _CALL, scalar=call.scalar))
         case NamedArguments(arguments):
             given = tuple(
-                Given(one.name, cast_to(bind(one.value), one.type), one.variadic) for one in arguments
+                Given(one.name, cast_to(_typed(one, bind), one.type), one.variadic) for one in arguments
             )
             return rows.select_from(FunctionCall(function, given, _CALL, scalar=call.scalar))
         case JsonArguments():
             return _from_json(rows, function, call, call.arguments, bind)
+
+
+def _typed(argument: Argument, bind: Bind) -> Expression:
+    """The values of a variadic argument are texts first: PostgreSQL reads them only when it calls."""
+    value: Expression = bind(argument.value)
+    return cast_to(value, "text[]") if argument.variadic else value
 
 
 def _from_json(rows: Rows, function: str, call: CallNode, arguments: JsonArguments, bind: Bind) -> Rows:

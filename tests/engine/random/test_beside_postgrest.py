@@ -6,17 +6,19 @@ requests of an ordinary run, and others every time.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.config import EngineConfig
-from proxy.messages import Answer, Request
+from proxy.messages import READ_METHODS, Answer, Request
 from proxy.tape.compare import deviations
 from proxy.tape.format import RecordedExchange, RecordedRequest
 from proxy.tape.wire import WireClient
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SQLSTATE_LENGTH = 5
+EMBEDDED_RANGE = re.compile(rb"[?&]([^&=]+)\.(?:limit|offset)=")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,15 @@ class Pair:
 
     def check(self, request: Request) -> None:
         """Ask both; raises AssertionError where they differ."""
+        if not is_comparable(request):
+            return
+        try:
+            self._compare(request)
+        except BaseException:
+            print(request)
+            raise
+
+    def _compare(self, request: Request) -> None:
         expected, received = (self._ask(ask, request) for ask in (self._ask_real, self.world.send))
         if is_accident(expected) or is_another_fault(expected, received):
             return
@@ -53,9 +65,7 @@ class Pair:
         if found and expected.status < 300:
             # Where nobody asked for an order, another plan may give another one.
             found = deviations(replace(exchange, unordered=True), received)
-        if found:
-            print(request, expected, received, sep="\n")
-        assert not found
+        assert not found, (expected, received)
 
     def _ask(self, ask: Callable[[Request], Answer], request: Request) -> Answer:
         self.prepare()
@@ -67,22 +77,35 @@ class Pair:
         return self.world.runner.run(self.real.ask(sent))
 
 
+def is_comparable(request: Request) -> bool:
+    """Whether there is one answer that PostgREST gives.
+
+    It turns to embedded relations that have ranges of their own in the order of a hash map, which decides the
+    order of keys, and which of several faults it finds. Of text that is not UTF-8 it says so when it comes to
+    it, if it does, with an error page of its web server; the engine refuses it at once.
+    """
+    try:
+        unquote_to_bytes(request.target).decode()
+    except UnicodeDecodeError:
+        return False
+    return len(set(EMBEDDED_RANGE.findall(request.target))) <= 1
+
+
 def is_accident(answered: Answer) -> bool:
-    """PostgREST's web server has pages of its own for what is not UTF-8, and for a target that is none."""
+    """PostgREST's web server has pages of its own, for a target that is none, say."""
     return answered.status in (400, 500) and answered.header(b"content-type") == b"text/plain; charset=utf-8"
 
 
 def is_another_fault(expected: Answer, received: Answer) -> bool:
     """Of two faults in one request, one may be found first here and the other there.
 
-    PostgreSQL looks at the parts of a statement in the order in which it has them. PostgREST looks at
-    embedded relations that have ranges of their own in the order of a hash map, and names the functions
-    that a call could mean in the order in which PostgreSQL gave them.
+    PostgreSQL looks at the parts of a statement in the order in which it has them. PostgREST names the
+    functions that a call could mean in the order in which PostgreSQL gave them.
     """
     if min(expected.status, received.status) < 300 or b"" in (expected.body, received.body):
         return False
     codes = {json.loads(answered.body)["code"] for answered in (expected, received)}
-    return codes in ({"PGRST200"}, {"PGRST203"}) or {len(code) for code in codes} == {SQLSTATE_LENGTH}
+    return codes == {"PGRST203"} or {len(code) for code in codes} == {SQLSTATE_LENGTH}
 
 
 def settings_of(options: EngineConfig) -> dict[str, str]:
@@ -133,7 +156,9 @@ def changing(
 @given(data=st.data())
 @asking
 def test_reads_and_calls(reading: Pair, data: st.DataObject) -> None:
-    reading.check(data.draw(requests(catalog_of(reading.world))))
+    request = data.draw(requests(catalog_of(reading.world)))
+    if request.method in READ_METHODS:
+        reading.check(request)
 
 
 @given(data=st.data())
