@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -102,6 +103,14 @@ async def _bench(plan: Plan, console: Console) -> tuple[Results, list[Goal], dic
     return results, judge(results, more), about
 
 
+def _ask_version() -> str | None:
+    program = find_postgrest()
+    if program is None:
+        return None
+    asked = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
+
+
 def describe(stage: Stage, plan: Plan) -> dict[str, object]:
     """In what surroundings the measurements are made."""
     unmeasured = "not measured: neither POSTGREST_BIN nor postgrest on the PATH; bare asyncpg stands for it"
@@ -110,7 +119,7 @@ def describe(stage: Stage, plan: Plan) -> dict[str, object]:
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}",
         "database": f"{stage.database}, {POOL} connections for each side",
         "upstream": "the stand-in, which answers what PostgREST 14.17 was recorded to answer",
-        "PostgREST": find_postgrest() or unmeasured,
+        "PostgREST": _ask_version() or unmeasured,
         "load": f"{plan.connections} connections, "
         + ("wrk" if plan.wrk else "our own generator, itself in Python"),
         "rounds": f"{plan.rounds} of {plan.seconds} s for each side, in alternating order; medians",
