@@ -36,21 +36,27 @@ class ClientGone(ConnectionResetError):
 
 
 class Reply:
-    """What the client is told, written as raw bytes. ``status`` is 0 until a final head was written."""
+    """What the client is told, written as raw bytes. ``status`` is 0 until a final head was written.
 
-    __slots__ = ("_chunked", "_head", "_request", "_writer", "keep_alive", "status")
+    It answers the request with the head ``request``, None if that was refused, and with that ``body``. It
+    does not know the ``ClientRequest``, which knows it: two that know each other are left to the collector of
+    cycles, which stops everything for milliseconds.
+    """
 
-    def __init__(self, request: "ClientRequest", writer: AbstractStreamWriter) -> None:
+    __slots__ = ("_body", "_chunked", "_head", "_request", "_writer", "keep_alive", "status")
+
+    def __init__(self, request: RequestHead | None, body: RequestBody, writer: AbstractStreamWriter) -> None:
         self._request = request
+        self._body = body
         self._writer = writer
         self._head = b""
         self._chunked = False
-        self.keep_alive = request.head is not None and request.head.keep_alive
+        self.keep_alive = request is not None and request.keep_alive
         self.status = 0
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx answer, which HTTP/1.0 does not know (RFC 9110, section 15.2). Never raises."""
-        request = self._request.head
+        request = self._request
         transport = self._writer.transport
         if request is None or not request.minor or self.status:
             return
@@ -64,12 +70,12 @@ class Reply:
         A body whose length the head does not tell is chunked, or ends with the connection if the client
         speaks HTTP/1.0.
         """
-        request = self._request.head
+        request = self._request
         assert request is not None
         bodiless = never_has_body(request.method, head.status)
         unsized = head.fields.length is None and not bodiless
         self._chunked = unsized and request.minor > 0
-        if (unsized and not self._chunked) or not self._request.body.complete:
+        if (unsized and not self._chunked) or not self._body.complete:
             self.keep_alive = False
         coded = self._chunked or (bodiless and head.fields.coding is not None and request.minor > 0)
         self._head = b"%b%b%b\r\n" % (
@@ -112,8 +118,8 @@ class Reply:
 
         Raises ``ClientGone``.
         """
-        request = self._request.head
-        if not self._request.body.complete:
+        request = self._request
+        if not self._body.complete:
             self.keep_alive = False
         bodiless = never_has_body("" if request is None else request.method, answer.status)
         lines = [
@@ -181,7 +187,7 @@ class ClientRequest:
         self.head = message if isinstance(message, RequestHead) else None
         self.refusal = message if isinstance(message, Refusal) else None
         self.body = RequestBody(payload)
-        self.reply = Reply(self, writer)
+        self.reply = Reply(self.head, self.body, writer)
         self._payload = payload
         self._task = task
         self._writer = writer
