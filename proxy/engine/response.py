@@ -223,8 +223,8 @@ def _read_status(text: str | None) -> int | None:
     digits = _STATUS.match(text)
     if digits is None:
         raise ApiError(500, "PGRST112", "response.status guc must be a valid status code")
-    # Haskell's integers have 64 bits, and its server writes three digits.
-    return int(digits[0]) % 2**64 % 1000
+    # Haskell's integers have 64 bits, on which no more than the last 64 digits tell; its server writes three.
+    return ((int(digits[0][-64:]) + 2**63) % 2**64 - 2**63) % 1000
 
 
 def _read_headers(text: str) -> Headers:

@@ -253,3 +253,25 @@ def test_rows_the_client_did_not_allow_for_are_refused() -> None:
     for planned, code in ((limited, "PGRST124"), (upsert, "PGRST115"), (single, "PGRST116")):
         with pytest.raises(ApiError, match=code):
             check_rows(planned, two, find_dialect("14"))
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("202", 202),
+        ("1000", 0),
+        ("2200", 200),
+        ("99999999999999999999", 919),
+        ("9223372036854775999", 383),
+        ("9" * 5000, 999),
+    ],
+)
+def test_a_status_of_the_database_is_told_as_postgrest_was_seen_to_tell_it(text: str, status: int) -> None:
+    planned = plan("POST", "/item", '{"id": 1}')
+    assert told(planned, Rows(None, 1, b"", None, text)).status == status
+
+
+def test_a_503_of_the_database_says_when_to_ask_again() -> None:
+    planned = plan("POST", "/item", '{"id": 1}')
+    assert told(planned, Rows(None, 1, b"", None, "503")).header(b"retry-after") == b"0"
+    assert told(planned, Rows(None, 1, b"", None, "502")).header(b"retry-after") is None
