@@ -58,7 +58,8 @@ from proxy.server.guarding import Guarding
 from proxy.server.handler import Handler, trace_nothing
 from proxy.server.in_force import InForce, UpstreamInForce
 from proxy.server.listening import Sockets, find_port
-from proxy.server.mirror import Mirror
+from proxy.server.mirror import Mirror, wait_for_nobody
+from proxy.server.pace import Pace
 from proxy.server.rehearsal import Rehearsals
 from proxy.server.reload import Reload
 from proxy.server.schema_cache import SchemaCache
@@ -206,7 +207,14 @@ class Proxy:
         )
         upstream = InForce(self.state, lambda config: Upstream(config, time.monotonic))
         self._stack.push_async_callback(upstream.close)
-        mirror = Mirror(opinion.settle, self._throttle, self.emit, concurrency=config.shadow.concurrency)
+        mirror = Mirror(
+            opinion.settle,
+            self._throttle,
+            self.emit,
+            concurrency=config.shadow.concurrency,
+            # In this loop the mirror's own work is what makes it busy.
+            wait=Pace().wait if self._apart else wait_for_nobody,
+        )
         mirror.open()
         self._stack.push_async_callback(mirror.close)
         rehearsals = Rehearsals(

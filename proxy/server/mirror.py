@@ -25,6 +25,10 @@ Settle: TypeAlias = Callable[[Job], Awaitable[Settled]]
 """Says what became of a mirrored read, or why nothing did."""
 
 
+async def wait_for_nobody() -> None:
+    """The turn of a mirror that need not wait for one."""
+
+
 class Admits(Protocol):
     """The throttle as the mirror needs it; see ``proxy.server.throttle``."""
 
@@ -50,13 +54,15 @@ class Mirror:
         emit: Emit,
         *,
         concurrency: int,
+        wait: Callable[[], Awaitable[None]] = wait_for_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock`` counts seconds."""
+        """``wait`` waits for a turn to begin a read, ``clock`` counts seconds."""
         self._settle = settle
         self._throttle = throttle
         self._emit = emit
         self._concurrency = concurrency
+        self._wait = wait
         self._clock = clock
         # None tells a worker to go home.
         self._queue: asyncio.Queue[Job | None] = asyncio.Queue()
@@ -162,6 +168,7 @@ class Mirror:
         try:
             if self._clock() - job.since > job.limits.timeout:
                 return Shed(job.table, "deadline")
+            await self._wait()
             settled = await self._settle(job)
         except asyncio.CancelledError:
             task = asyncio.current_task()

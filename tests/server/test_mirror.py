@@ -29,7 +29,7 @@ from proxy.events import (
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import SMALL, Comparer, Pair
 from proxy.server.failures import describe
-from proxy.server.mirror import Mirror
+from proxy.server.mirror import Mirror, wait_for_nobody
 from proxy.server.proof import Proof
 from proxy.server.settling import Check, Prove, Settling, check_nothing
 from proxy.server.state import Snapshot
@@ -192,6 +192,7 @@ def stage(
     prove: Prove = believing,
     throttle: Gatekeeper | None = None,
     check: Check = check_nothing,
+    wait: Callable[[], Awaitable[None]] = wait_for_nobody,
 ) -> Stage:
     events: list[Event] = []
     heard = asyncio.Event()
@@ -203,7 +204,7 @@ def stage(
     keeper = throttle or Gatekeeper()
     comparer = Comparer(comparing=comparing)
     settling = Settling(hearing(engine), comparer, prove, listen, check=check, clock=now)
-    mirror = Mirror(settling, keeper, listen, concurrency=concurrency, clock=now)
+    mirror = Mirror(settling, keeper, listen, concurrency=concurrency, wait=wait, clock=now)
     mirror.open()
     return Stage(mirror, events, heard)
 
@@ -478,6 +479,41 @@ def test_a_fault_in_comparing_is_caught_counted_and_over() -> None:
         assert scene.events.count(Crashed("mirror", "RuntimeError")) == 3
         assert "secret" not in repr(scene.events)
         scene.assert_accounted()
+
+    run(main())
+
+
+def test_a_read_is_begun_when_its_turn_has_come_and_one_that_is_late_takes_no_turn() -> None:
+    turns: list[float] = []
+
+    async def wait() -> None:
+        await asyncio.sleep(1.0)
+        turns.append(now())
+
+    async def main() -> None:
+        scene = stage(fast, concurrency=1, wait=wait)
+        for _ in range(5):
+            scene.offer(limited(timeout=2.5))
+        await scene.settled()
+        await scene.mirror.close()
+        scene.assert_accounted()
+        assert Counter(type(event) for event in scene.events if isinstance(event, Judged | Shed)) == {
+            Judged: 3,
+            Shed: 2,
+        }
+
+    run(main())
+    assert turns == [1.0, 2.0, 3.0]
+
+
+def test_closing_waits_for_no_turn() -> None:
+    async def main() -> None:
+        scene = stage(fast, concurrency=1, wait=asyncio.get_running_loop().create_future)
+        scene.offer()
+        await asyncio.sleep(0.1)
+        await scene.mirror.close()
+        scene.assert_accounted()
+        assert [event.reason for event in scene.events if isinstance(event, Shed)] == ["shutdown"]
 
     run(main())
 
