@@ -36,8 +36,10 @@ A request makes some hundred and leaves none. By Python's own 700 it looked afte
 
 
 def prepare_interpreter() -> None:
-    """Have Python run as our programs need it."""
+    """Have Python run as our programs need it. What is there already is never looked at for garbage again."""
     sys.setrecursionlimit(DEEPEST)
     threading.stack_size(STACK)
     sys.setswitchinterval(TURN)
+    gc.freeze()
+    gc.enable()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

@@ -33,3 +33,19 @@ def test_a_thread_has_room_for_all_frames_that_python_may_stack() -> None:
         [sys.executable, "-c", DEEP], preexec_fn=have_little, capture_output=True, text=True, timeout=60
     )
     assert (program.returncode, program.stdout) == (0, "refused\n")
+
+
+COLLECTING = """
+import gc, sys
+sys.argv = ["understudy", "--version"]
+try:
+    from proxy.__main__ import main
+    main()
+except SystemExit:
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+"""
+
+
+def test_what_a_program_consists_of_is_not_searched_for_garbage_and_what_it_makes_is() -> None:
+    program = subprocess.run([sys.executable, "-c", COLLECTING], capture_output=True, text=True, timeout=60)
+    assert program.stdout.splitlines()[-1] == "True True"

@@ -17,26 +17,34 @@ BASE_TYPES = """
 
 CHECK_SCHEMAS = "SELECT quote_ident(name)::regnamespace FROM unnest($1::text[]) AS name"
 
+# Comments are joined: obj_description() and col_description() take as long as all the rest.
 RELATIONS = """
+  WITH keys AS (
+    SELECT k.conrelid AS relation, array_agg(a.attname::text ORDER BY a.attname) AS columns
+    FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+    WHERE k.contype = 'p'
+    GROUP BY k.conrelid
+  )
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind IN ('v', 'm') AS view,
-    obj_description(c.oid, 'pg_class') AS description,
+    m.description,
     CASE WHEN c.relkind IN ('r', 'p') THEN 28
          WHEN c.relkind IN ('v', 'f') THEN pg_relation_is_updatable(c.oid, true)
          ELSE 0 END AS writable,
-    coalesce((
-      SELECT array_agg(a.attname::text ORDER BY a.attname)
-      FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
-      WHERE k.conrelid = c.oid AND k.contype = 'p'
-    ), '{}') AS key
+    coalesce(k.columns, '{}') AS key
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN keys k ON k.relation = c.oid
+  LEFT JOIN pg_description m ON m.classoid = 'pg_class'::regclass AND m.objoid = c.oid AND m.objsubid = 0
   WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') AND NOT c.relispartition AND n.nspname = ANY ($1)
   ORDER BY n.nspname, c.relname
 """
 
 COLUMNS = (
     BASE_TYPES
-    + """
-  SELECT a.attrelid AS relation, a.attname AS name, col_description(a.attrelid, a.attnum) AS description,
+    + """, enums AS (
+    SELECT enumtypid AS type, array_agg(enumlabel::text ORDER BY enumsortorder) AS labels
+    FROM pg_enum GROUP BY enumtypid
+  )
+  SELECT a.attrelid AS relation, a.attname AS name, m.description,
     NOT (a.attnotnull OR t.typtype = 'd' AND t.typnotnull) AS nullable,
     format_type(a.atttypid, a.atttypmod) AS nominal_type,
     CASE WHEN t.typtype = 'd' AND b.built_in THEN format_type(b.base, NULL)
@@ -47,20 +55,20 @@ COLUMNS = (
          WHEN a.attidentity = 'd' THEN format('nextval(%L)', s.objid::regclass)
          WHEN a.attgenerated = 's' THEN NULL
          ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
-    information_schema._pg_char_max_length(
-      information_schema._pg_truetypid(a.*, t.*), information_schema._pg_truetypmod(a.*, t.*)
-    )::integer AS max_length,
+    CASE WHEN t.typtype = 'd' THEN information_schema._pg_char_max_length(t.typbasetype, t.typtypmod)
+         ELSE information_schema._pg_char_max_length(a.atttypid, a.atttypmod) END::integer AS max_length,
     NOT EXISTS (
       SELECT FROM pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic
     ) AS told_apart,
-    coalesce((
-      SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = b.base
-    ), '{}') AS enum
+    coalesce(e.labels, '{}') AS enum
   FROM pg_attribute a
   JOIN pg_class c ON c.oid = a.attrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN base_types b ON b.type = t.oid
+  LEFT JOIN enums e ON e.type = b.base
+  LEFT JOIN pg_description m ON m.classoid = 'pg_class'::regclass AND m.objoid = a.attrelid
+    AND m.objsubid = a.attnum
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   LEFT JOIN pg_depend s ON s.refclassid = 'pg_class'::regclass AND s.refobjid = a.attrelid
     AND s.refobjsubid = a.attnum AND s.deptype = 'i' AND s.classid = 'pg_class'::regclass
@@ -94,13 +102,13 @@ FUNCTIONS = (
       count(*) - count(a.name) AS unnamed,
       count(*) AS total,
       bool_or(a.type::regtype::text IN ('bytea', 'json', 'jsonb', 'text', 'xml')) AS raw
-    FROM pg_proc p,
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = ANY ($1),
       unnest(p.proargnames, p.proargtypes, p.proargmodes) WITH ORDINALITY AS a (name, type, mode, number)
     WHERE a.type IS NOT NULL
     GROUP BY p.oid
   )
   SELECT p.oid, n.nspname AS schema, p.proname AS name,
-    obj_description(p.oid, 'pg_proc') AS description,
+    m.description,
     coalesce(g.parameters, '[]')::text AS parameters,
     rn.nspname AS returns_schema, coalesce(rc.relname, r.typname) AS returns_name,
     p.proretset AS returns_set,
@@ -114,6 +122,7 @@ FUNCTIONS = (
   JOIN pg_namespace rn ON rn.oid = r.typnamespace
   LEFT JOIN pg_class rc ON rc.oid = r.typrelid AND r.typtype = 'c'
   LEFT JOIN arguments g ON g.oid = p.oid
+  LEFT JOIN pg_description m ON m.classoid = 'pg_proc'::regclass AND m.objoid = p.oid AND m.objsubid = 0
   WHERE p.prokind = 'f' AND r.oid <> 'trigger'::regtype AND n.nspname = ANY ($1)
     AND (g.oid IS NULL OR g.unnamed = 0 OR g.total = 1 AND g.raw)
   ORDER BY n.nspname, p.proname, p.pronargs, p.oid

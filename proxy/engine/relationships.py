@@ -54,7 +54,8 @@ def derive_relationships(
     exposed: Sequence[str],
 ) -> Relationships:
     """All relationships between relations of the ``exposed`` schemas, keyed as in ``Schema``."""
-    forward = [rel for key in foreign_keys for rel in _add_views(_relate(key), views)]
+    showing = _index(views)
+    forward = [rel for key in foreign_keys for rel in _add_views(_relate(key), showing)]
     detected = forward + list(_junctions(forward, relations))
     detected += [_invert(rel) for rel in detected if rel.cardinality != "many-to-many"]
     found: dict[tuple[QualifiedName, QualifiedName], list[AnyRelationship]] = defaultdict(list)
@@ -100,13 +101,25 @@ def _relate(key: ForeignKey) -> Relationship:
     )
 
 
-def _add_views(rel: Relationship, views: Mapping[QualifiedName, ViewColumns]) -> Iterator[Relationship]:
+_Showing: TypeAlias = Mapping[QualifiedName, Mapping[QualifiedName, ViewColumns]]
+"""The views that show some column of a table, by the table."""
+
+
+def _index(views: Mapping[QualifiedName, ViewColumns]) -> _Showing:
+    showing: defaultdict[QualifiedName, dict[QualifiedName, ViewColumns]] = defaultdict(dict)
+    for view, origins in views.items():
+        for table, _ in origins:
+            showing[table][view] = origins
+    return showing
+
+
+def _add_views(rel: Relationship, showing: _Showing) -> Iterator[Relationship]:
     """``rel``, and the same between views that show all columns of either side."""
     yield rel
-    sources = list(_show(rel.source, [column for column, _ in rel.columns], views))
-    targets = list(_show(rel.target, [column for _, column in rel.columns], views))
     own = [column for column, _ in rel.columns]
     others = [column for _, column in rel.columns]
+    sources = list(_show(rel.source, own, showing))
+    targets = list(_show(rel.target, others, showing))
     for view, columns in sources:
         pairs = tuple(zip(columns, others, strict=True))
         yield replace(rel, source=view, columns=pairs, reflexive=False, source_view=True)
@@ -121,10 +134,10 @@ def _add_views(rel: Relationship, views: Mapping[QualifiedName, ViewColumns]) ->
 
 
 def _show(
-    table: QualifiedName, columns: Sequence[str], views: Mapping[QualifiedName, ViewColumns]
+    table: QualifiedName, columns: Sequence[str], showing: _Showing
 ) -> Iterator[tuple[QualifiedName, tuple[str, ...]]]:
     """Views that show all of ``columns``, once for each way in which they do."""
-    for view, origins in views.items():
+    for view, origins in showing.get(table, {}).items():
         shown = [origins.get((table, column), ()) for column in columns]
         for names in product(*shown):
             yield view, names
