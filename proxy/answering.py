@@ -25,6 +25,7 @@ from proxy.operate.postgrest_log import PostgrestLog
 from proxy.server.alone import LoneHandler, Visit
 from proxy.server.front import FrontDoor
 from proxy.server.orders import Orders
+from proxy.server.seats import Seat
 from proxy.server.state import Snapshot, State
 
 NAME = f"understudy {proxy.__version__}"
@@ -66,12 +67,12 @@ class Answering:
         self._stack.push_async_callback(self.database.close)
         self._stack.push_async_callback(self._orders.close)
 
-    async def open(self, listening: socket.socket) -> None:
-        """Take clients from ``listening``, which is closed in the end."""
+    async def open(self, listening: socket.socket, seat: Seat) -> None:
+        """Take clients from ``listening``, which is closed in the end; others who do so have seats, too."""
         handler = LoneHandler(self._answer, self._emit, server=self._server, note=self._note)
         door = FrontDoor(handler, Limits(), self._emit, grace=_GRACE)
         self._stack.push_async_callback(door.close)
-        await door.open_on(listening)
+        await door.open_on(listening, seat)
         self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
         await join_replica(self.database, self._options, self._emit, NAME, self._stack)
 

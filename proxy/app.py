@@ -256,7 +256,7 @@ class Proxy:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOADING):
                     await self._loaded.wait()
-            await door.open_on(self._sockets.clients)
+            await door.open_on(self._sockets.clients, self._sockets.seat)
             self.port = find_port(self._sockets.clients)
         if self.reload is not None:
             self._spawn("reload", self.reload.watch())

@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     serving.add_argument(
         "--workers", type=int, metavar="N", help="processes, instead of the file's `workers`"
     )
-    serving.add_argument("--inherited", type=int, nargs=3, help=argparse.SUPPRESS)
+    serving.add_argument("--inherited", type=int, nargs=5, help=argparse.SUPPRESS)
     engine_command.add_arguments(add("engine", engine_command.DESCRIPTION, engine_command.run))
     _add_config(add("check", "Validate a configuration and connect to both sides.", run_check))
     status.add_arguments(

@@ -24,6 +24,7 @@ from proxy.loop import FAST_LOOP, prepare_interpreter
 from proxy.operate.listeners import join_listeners
 from proxy.operate.postgrest_admin import Gauges
 from proxy.operate.postgrest_log import PostgrestLog, TakesText
+from proxy.server.seats import Seat, Seats
 from proxy.server.state import Snapshot, State
 from proxy.shadow.policy import Names
 
@@ -92,15 +93,19 @@ class Crew:
             "err": partial(_write, err),
         }
         self._members: list[_Member] = []
+        self._seats = Seats(1 + len(shares))
+        self.seat = Seat(self._seats.file, 0)
+        """That of the first process."""
         self._tasks: list[asyncio.Task[None]] = []
         self._told = asyncio.Condition()
 
     def open(self, listening: socket.socket) -> None:
         """Have them there from now on. They take clients when there is a schema cache to answer by."""
-        clients = listening.fileno()
-        command = (sys.executable, "-m", "proxy.crew", str(clients))
+        inherited = [listening.fileno(), self._seats.file]
         for number, share in enumerate(self._shares, 2):
-            companion = Companion("worker", self._emit, command, {}, self._listeners, inherited=[clients])
+            numbers = (number - 1, *inherited)
+            command = (sys.executable, "-m", "proxy.crew", *map(str, numbers))
+            companion = Companion("worker", self._emit, command, {}, self._listeners, inherited=inherited)
             member = _Member(number, share, companion)
             self._members.append(member)
             self._tasks += (
@@ -115,6 +120,7 @@ class Crew:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._seats.close()
 
     async def spread(self) -> None:
         """Wait until those that take clients know what is in force, though no longer than ``PATIENCE``."""
@@ -145,6 +151,7 @@ class Crew:
             # Who was not told what is in force must not answer.
             line.hang_up()
             member.companion.lose(line)
+            self._seats.vacate(member.number - 1)
             await self._note(member, None)
 
     async def _follow(self, member: _Member, line: Line) -> None:
@@ -201,8 +208,9 @@ class _There:
 class _Worker:
     """Who answers, at this end of the line."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, seat: Seat) -> None:
         self._listening = listening
+        self._seat = seat
         self._state = State(Snapshot(Config(), Names(), None))
         self._answering: Answering | None = None
         self.line: Line
@@ -220,7 +228,7 @@ class _Worker:
             await self._answering.database.flush()
         elif engine is not None:
             self._answering = self._make(server, connections)
-            await self._answering.open(self._listening)
+            await self._answering.open(self._listening, self._seat)
             return True
         return False
 
@@ -256,9 +264,9 @@ class _Worker:
         )
 
 
-async def serve(listening: socket.socket, end: socket.socket) -> None:
+async def serve(listening: socket.socket, seat: Seat, end: socket.socket) -> None:
     """Answer clients of ``listening`` by what whoever is at the other ``end`` says, until nobody is."""
-    worker = _Worker(listening)
+    worker = _Worker(listening, seat)
     handlers = {name: getattr(worker, name) for name in ("put", "measure", "ping", "close")}
     worker.line = await open_line(end, handlers, {})
     await worker.line.ended
@@ -266,12 +274,13 @@ async def serve(listening: socket.socket, end: socket.socket) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Be a worker; the arguments are the numbers of the sockets that were inherited."""
+    """Be a worker; the arguments are the number of its seat, and of what it inherits; see ``Crew.open``."""
     begin_as_companion()
     prepare_interpreter()
-    listening, end = (socket.socket(fileno=int(number)) for number in arguments)
+    place, clients, seats, line = map(int, arguments)
+    listening, end = socket.socket(fileno=clients), socket.socket(fileno=line)
     with asyncio.Runner(loop_factory=FAST_LOOP) as runner:
-        runner.run(serve(listening, end))
+        runner.run(serve(listening, Seat(seats, place), end))
     return 0
 
 

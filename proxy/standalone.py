@@ -140,7 +140,7 @@ class Standalone:
         if admin is not None:
             self.admin_place = await self._open_admin(admin)
             self.log.say(f"Admin server listening on {self.admin_place}")
-        await self._answering.open(listening)
+        await self._answering.open(listening, self._crew.seat)
         self._crew.open(listening)
         self._socket = listening
         self.place = show_place(listening)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from proxy.companion import FIRST_PAUSE, LONGEST_PAUSE, SOUND
 from proxy.config import Config
 from proxy.server.listening import Sockets, bind_port, find_port
+from proxy.server.seats import Seat, Seats
 
 READY = b"ready"
 
@@ -26,12 +27,13 @@ PATIENCE = 60.0
 """Seconds within which a worker has to serve, and later to end when it is told to."""
 
 Command = Callable[[Sequence[int]], Sequence[str]]
-"""The command of a worker, by the numbers of what it inherits: both its sockets and its end of the line."""
+"""The command of a worker, by the number of its seat, and of what it inherits; see ``bind_inherited``."""
 
 
 @dataclass(eq=False, slots=True)
 class _Worker:
     number: int
+    seat: int
     process: asyncio.subprocess.Process
     started: float
     ready: "asyncio.Task[bool]"
@@ -56,6 +58,9 @@ class Workers:
         except BaseException:
             self._stack.close()
             raise
+        # Two for each worker: it is there yet when another one relieves it.
+        self._seats = Seats(2 * config.workers)
+        self._stack.callback(self._seats.close)
         self._serving: dict[int, _Worker] = {}
         self._all: dict[_Worker, asyncio.Task[None]] = {}
         self._pauses = [FIRST_PAUSE] * config.workers
@@ -120,20 +125,28 @@ class Workers:
         line, other = socket.socketpair()
         line.setblocking(False)
         with other:
+            seat = self._find_seat(number)
             inherited = [end.fileno() for end in (self._clients, self._operators[number], other)]
+            inherited.append(self._seats.file)
             # What is typed at a terminal is for this process, which passes it on.
             process = await asyncio.create_subprocess_exec(
-                *self._command(inherited), pass_fds=inherited, start_new_session=True
+                *self._command([seat, *inherited]), pass_fds=inherited, start_new_session=True
             )
-        worker = _Worker(number, process, time.monotonic(), asyncio.create_task(_hear_ready(line)))
+        worker = _Worker(number, seat, process, time.monotonic(), asyncio.create_task(_hear_ready(line)))
         self._all[worker] = asyncio.create_task(self._watch(worker, line), name=f"worker {number}")
         return worker
+
+    def _find_seat(self, number: int) -> int:
+        """That of the worker's two which the one that serves now has not."""
+        serving = self._serving.get(number)
+        return 2 * number + (serving is not None and serving.seat == 2 * number)
 
     async def _watch(self, worker: _Worker, line: socket.socket) -> None:
         """Wait for the end of ``worker``, and start another one unless it was told to end."""
         try:
             with line:
                 code = await worker.process.wait()
+                self._seats.vacate(worker.seat)
                 await worker.ready
             if self._is_missed(worker):
                 await self._replace(worker, code)
@@ -158,10 +171,11 @@ class Workers:
 
 
 def bind_inherited(numbers: Sequence[int]) -> tuple[Sockets, socket.socket]:
-    """What a worker has inherited: its sockets, and its end of the line."""
-    clients, operators, line = (socket.socket(fileno=number) for number in numbers)
+    """What a worker has inherited: its sockets, with its seat, and its end of the line."""
+    place, *sockets, seats = numbers
+    clients, operators, line = (socket.socket(fileno=number) for number in sockets)
     line.setblocking(False)
-    return Sockets(clients, operators), line
+    return Sockets(clients, operators, Seat(seats, place)), line
 
 
 async def _hear_ready(line: socket.socket) -> bool:

@@ -20,6 +20,8 @@ from proxy.events import Crashed, Emit
 from proxy.server import refusals
 from proxy.server.client import ClientRequest, Reply
 from proxy.server.request_parser import Message, RequestParser
+from proxy.server.seats import Seat
+from proxy.server.taker import Taker
 
 Handle: TypeAlias = Callable[[ClientRequest], Awaitable[Reply]]
 
@@ -42,6 +44,7 @@ class FrontDoor:
         self._grace = grace
         self._runner: web.ServerRunner | None = None
         self._server: _Server | None = None
+        self._taker: Taker | None = None
 
     async def open(self, address: Address, *, reuse_port: bool = False) -> int:
         """Start to listen; the port is returned, which the system chooses if ``address`` has port 0.
@@ -55,13 +58,17 @@ class FrontDoor:
         await site.start()
         return site.port
 
-    async def open_on(self, listening: socket.socket) -> None:
-        """Start to take connections from ``listening``, which is closed with the door."""
-        runner = await self._set_up()
-        await web.SockSite(runner, listening, backlog=_BACKLOG).start()
+    async def open_on(self, listening: socket.socket, seat: Seat | None = None) -> None:
+        """Start to take connections from ``listening``, which is closed with the door.
 
-    async def _set_up(self) -> web.ServerRunner:
-        self._server = server = _Server(self._handle, self._limits, self._emit)
+        With a ``seat`` other processes take them from it, too, and each gets its share.
+        """
+        await self._set_up(seat)
+        assert self._server is not None
+        self._taker = Taker(listening, self._server, self._emit, seat)
+
+    async def _set_up(self, seat: Seat | None = None) -> web.ServerRunner:
+        self._server = server = _Server(self._handle, self._limits, self._emit, seat)
         self._runner = web.ServerRunner(server, shutdown_timeout=self._grace)
         await self._runner.setup()
         return self._runner
@@ -76,10 +83,12 @@ class FrontDoor:
             return
         for site in tuple(self._runner.sites):
             await site.stop()
+        await self._take_no_more()
         await self._server.leave(farewell)
 
     async def close(self) -> None:
         """Stop listening, let requests in progress end, close every connection."""
+        await self._take_no_more()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -87,22 +96,31 @@ class FrontDoor:
             self._server.look_no_more()
             self._server = None
 
+    async def _take_no_more(self) -> None:
+        if self._taker is not None:
+            await self._taker.close()
+            self._taker = None
+
 
 class _Server(web.Server):
-    def __init__(self, handle: Handle, limits: Limits, emit: Emit) -> None:
+    def __init__(self, handle: Handle, limits: Limits, emit: Emit, seat: Seat | None) -> None:
         super().__init__(
             cast(Any, handle), request_factory=cast(Any, _make_request), handler_cancellation=True
         )
         self._limits = limits
         self._emit = emit
         self._clients: set[_ClientConnection] = set()
+        self._seat = seat
         self._alone = asyncio.Event()
         self._next_look: asyncio.TimerHandle | None = None
         self.leaving = False
+        self._note()
 
     async def leave(self, farewell: float) -> None:
         """From now on every answer is the last one on its connection; wait until all connections are gone."""
         self.leaving = True
+        if self._seat is not None:
+            self._seat.leave()
         # Whoever has been accepted by now is to be among them.
         await asyncio.sleep(0)
         for client in self._clients:
@@ -117,6 +135,7 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
         client = cast(_ClientConnection, handler)
         self._clients.add(client)
+        self._note()
         if len(self._clients) > self._limits.connections:
             client.refuse(refusals.too_many_connections())
         if self._next_look is None:
@@ -125,8 +144,13 @@ class _Server(web.Server):
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
         self._clients.discard(cast(_ClientConnection, handler))
+        self._note()
         if not self._clients:
             self._alone.set()
+
+    def _note(self) -> None:
+        if self._seat is not None and not self.leaving:
+            self._seat.note(len(self._clients))
 
     def __call__(self) -> web.RequestHandler:
         return _ClientConnection(self, self._limits, self._emit)

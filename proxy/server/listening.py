@@ -6,6 +6,8 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 
+from proxy.server.seats import Seat
+
 _FAMILIES = {
     "*": (socket.AF_INET6, socket.AF_INET),
     "*4": (socket.AF_INET, socket.AF_INET6),
@@ -22,10 +24,14 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """Sockets that listen for clients and for operators, and that other processes may listen on too."""
+    """Sockets that listen for clients and for operators.
+
+    Other processes take clients from the first one too; ``seat`` is the place of this one among them.
+    """
 
     clients: socket.socket
     operators: socket.socket
+    seat: Seat
 
 
 def bind_port(host: str, port: int) -> socket.socket:
