@@ -5,6 +5,7 @@ Whoever wakes first would take most of those that come at once, and serve them s
 
 import mmap
 import os
+import sys
 import tempfile
 from array import array
 
@@ -43,10 +44,8 @@ class Seats:
     """So many seats, in an unnamed ``file`` for other processes to inherit, until ``close``."""
 
     def __init__(self, number: int) -> None:
-        with tempfile.TemporaryFile() as file:
-            file.write(array("i", [NOBODY] * number).tobytes())
-            file.flush()
-            self.file = os.dup(file.fileno())
+        self.file = _make_file()
+        os.write(self.file, array("i", [NOBODY] * number).tobytes())
 
     def vacate(self, number: int) -> None:
         """Say that the process which had this seat is gone."""
@@ -55,3 +54,11 @@ class Seats:
     def close(self) -> None:
         """Let go of the file; who has inherited it keeps it."""
         os.close(self.file)
+
+
+def _make_file() -> int:
+    if sys.platform == "linux":
+        # Containers may have no directory that can be written to.
+        return os.memfd_create("seats")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
