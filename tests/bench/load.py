@@ -7,6 +7,7 @@ It is Python too: where it is slower than a server, it is itself that is measure
 import asyncio
 import json
 import re
+import selectors
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -139,6 +140,11 @@ def make_request(order: Order, number: int) -> bytes:
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
+def _make_punctual_loop() -> asyncio.AbstractEventLoop:
+    """A loop whose timers are as punctual as the system's; others round to milliseconds."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 async def generate(order: Order) -> Sample:
     """Load a server; what is under way at the end does not count. Raises OSError if there is none."""
     url = urlsplit(order.url)
@@ -168,6 +174,7 @@ async def generate(order: Order) -> Sample:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=FAST_LOOP) as loop_runner:
-        sample = loop_runner.run(generate(Order(**json.loads(sys.stdin.read()))))
+    given = Order(**json.loads(sys.stdin.read()))
+    with asyncio.Runner(loop_factory=FAST_LOOP if given.rate is None else _make_punctual_loop) as loop_runner:
+        sample = loop_runner.run(generate(given))
     print(json.dumps(asdict(sample)))
