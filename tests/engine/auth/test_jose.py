@@ -138,6 +138,14 @@ def test_the_first_claim_of_a_wrong_type_is_named(values: dict[str, object], why
     assert refusal(sign(claims(**values))) == f'JWTClaimsSetDecodeError "Error in {why}"'
 
 
+@pytest.mark.parametrize("header", [{"alg": "HS256"}, {"alg": "RS256"}, {"alg": "none"}])
+def test_claims_of_a_wrong_type_are_told_before_a_signature_that_is_none(header: dict[str, Any]) -> None:
+    found = "parsing NumericDate failed, expected Number, but encountered String"
+    assert refusal(sign(claims(exp="x"), header, "another secret")) == (
+        f'JWTClaimsSetDecodeError "Error in $.exp: {found}"'
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [
