@@ -12,6 +12,7 @@ from urllib.parse import quote
 from proxy.engine.dialect import Dialect
 from proxy.engine.parse.query import canonical_query
 from proxy.engine.parse.request import unsatisfiable
+from proxy.engine.plan.resolve import until_nul
 from proxy.engine.plan.whole import Insert, Plan
 from proxy.engine.schema import Function, Relation
 from proxy.errors import ApiError, render_error, retry_hint
@@ -213,7 +214,8 @@ def _content_range(plan: Plan, rows: Rows) -> bytes:
 
 def _content_location(request: Request, plan: Plan) -> bytes:
     query = canonical_query(request.query)
-    name = plan.shape.root.name
+    # A NUL may not stand in a header.
+    name = until_nul(plan.shape.root.name)
     return f"/{name}{'?' if query else ''}{query}".encode()
 
 

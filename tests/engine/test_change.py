@@ -194,10 +194,17 @@ def test_twelve_limits_a_change_to_a_page_that_has_an_order() -> None:
     assert isinstance(planned.shape.source, Delete)
     assert isinstance(planned.shape.source.portion, Portion)
     assert planned.shape.source.portion.by == ("id",)
-    assert 'DELETE FROM "api"."item" USING (SELECT "api"."item"."id" AS "id"' in sql(planned)
+    assert 'DELETE FROM "api"."item" USING (SELECT "api"."item"."id" FROM' in sql(planned)
     assert refused("DELETE", "/item?limit=2", compat="12").code == "PGRST109"
     with pytest.raises(ApiError, match="PGRST110"):
         check_rows(planned, Rows(None, 3, b"", None, None), find_dialect("12"))
+
+
+@pytest.mark.parametrize(("method", "body"), [("DELETE", ""), ("PATCH", '{"note": "x"}')])
+def test_a_column_that_orders_a_page_twice_is_ambiguous_to_postgresql(method: str, body: str) -> None:
+    made = sql(plan(method, "/item?limit=2&order=id,id.desc", body, compat="12"))
+    assert '(SELECT "api"."item"."id", "api"."item"."id" FROM "api"."item"' in made
+    assert made.count('"api"."item"."id" = pgrst_affected_rows."id"') == 2
 
 
 def test_thirteen_and_fourteen_change_all_rows() -> None:

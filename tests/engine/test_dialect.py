@@ -17,6 +17,7 @@ from proxy.engine.plan.types import Predicate, Value
 from proxy.engine.plan.whole import CallNode, JsonArguments, NamedArguments, RawArgument
 from proxy.engine.response import Rows, make_response
 from proxy.engine.schema import Column, Function, Parameter, Relation, Relationship, Schema
+from proxy.engine.sql.build import build_statement
 from proxy.errors import ApiError, render_error
 from proxy.messages import Request
 from proxy.tape.collection import load
@@ -90,6 +91,9 @@ ADD = Function(
     ),
     ("pg_catalog", "text"),
 )
+FIND = Function(
+    "api", "find", (Parameter("id", "integer", "integer", True),), ("api", "item"), composite=True
+)
 TAKE = Function("api", "take", (Parameter("body", "jsonb", "jsonb", True),), ("pg_catalog", "jsonb"))
 SCHEMA = Schema(
     relations={("api", "place"): PLACE, ("api", "item"): ITEM},
@@ -97,7 +101,7 @@ SCHEMA = Schema(
         (("api", "item"), "api"): (TO_PLACE,),
         (("api", "place"), "api"): (TO_ITEMS,),
     },
-    functions={("api", "greet"): (GREET,), ("api", "add"): (ADD,), ("api", "take"): (TAKE,)},
+    functions={("api", one.name): (one,) for one in (GREET, ADD, FIND, TAKE)},
 )
 
 
@@ -204,6 +208,32 @@ def test_up_to_12_a_query_string_reaches_a_function_as_json_strings() -> None:
     assert arguments.body.text == '{"doc":"{}","more":["x","\\""]}'
     assert arguments.single
     assert isinstance(call("13", wanted).arguments, NamedArguments)
+
+
+def call_sql(compat: Compat, wanted: ApiRequest) -> str:
+    plan = make_plan(wanted, SCHEMA, options_for(compat))
+    return " ".join(build_statement(plan.shape).sql.split())
+
+
+@pytest.mark.parametrize("compat", COMPATS)
+@pytest.mark.parametrize("body", [None, b"id=1", b'{"id": 1}'])
+def test_who_selects_nothing_of_a_function_gets_json_arguments_as_well(
+    compat: Compat, body: bytes | None
+) -> None:
+    unpacked = compat == "12" or body == b'{"id": 1}'
+    content = "application/json" if body == b'{"id": 1}' else "application/x-www-form-urlencoded"
+    target = "/rpc/find?select=" + ("&id=1" if body is None else "")
+    made = call_sql(compat, ask_for(compat, target, body=body, content=content))
+    assert ("SELECT * FROM (SELECT CAST($1 AS json) AS json_data) AS pgrst_payload" in made) is unpacked
+    everything = call_sql(compat, ask_for(compat, target.replace("select=", ""), body=body, content=content))
+    assert 'SELECT "pgrst_call".* FROM' in everything
+
+
+def test_up_to_12_a_name_with_a_nul_is_cut_for_postgresql_only() -> None:
+    wanted = ask_for("12", "/item%00x?select=id")
+    assert 'FROM "api"."item"' in call_sql("12", wanted)
+    assert "between 'item\0x' and 'place'" in refusal("12", "/item%00x?select=place(id)").message
+    assert refusal("13", "/item%00x").code == "PGRST205"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ from proxy.engine.parse.payload import decode_for_postgres
 from proxy.engine.parse.request import ApiRequest
 from proxy.engine.plan.resolve import make_array_literal
 from proxy.engine.plan.types import Group, HasNone, Predicate, ReadNode, Value, Where
-from proxy.engine.plan.whole import Argument, CallNode, JsonArguments, NamedArguments, RawArgument
+from proxy.engine.plan.whole import (
+    ALL_COLUMNS,
+    Argument,
+    CallNode,
+    JsonArguments,
+    NamedArguments,
+    RawArgument,
+)
 from proxy.engine.schema import Function, Schema
 from proxy.errors import ApiError, Json
 
@@ -126,15 +133,21 @@ def _list(names: Iterable[str]) -> str:
 
 def make_call(function: Function, request: ApiRequest, tree: ReadNode, dialect: Dialect) -> CallNode:
     """The call of ``function`` that gives the rows for ``tree``."""
-    needed = None if function.scalar else find_needed_columns(tree)
-    filtered = frozenset(_find_filtered(tree)) if dialect.asks_for_filtered else frozenset()
     return CallNode(
         function=(function.schema, function.name),
         arguments=_make_arguments(function, request, dialect),
         scalar=function.scalar,
         single=function.single,
-        columns=tuple(sorted(needed | filtered)) if needed else (),
+        columns=() if function.scalar else _find_columns(tree, dialect),
     )
+
+
+def _find_columns(tree: ReadNode, dialect: Dialect) -> tuple[str, ...]:
+    needed = find_needed_columns(tree)
+    if needed is None:
+        return ALL_COLUMNS
+    filtered = frozenset(_find_filtered(tree)) if needed and dialect.asks_for_filtered else frozenset()
+    return tuple(sorted(needed | filtered))
 
 
 def _make_arguments(

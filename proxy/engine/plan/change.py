@@ -8,10 +8,11 @@ from proxy.engine.parse.payload import Payload, decode_for_postgres
 from proxy.engine.parse.request import ApiRequest
 from proxy.engine.parse.syntax import Comparison
 from proxy.engine.plan.call import find_needed_columns
-from proxy.engine.plan.resolve import Scope, resolve_condition, resolve_term, until_nul
+from proxy.engine.plan.resolve import Scope, resolve_condition, resolve_term
 from proxy.engine.plan.tree import make_page
 from proxy.engine.plan.types import ReadNode, Value, Where
 from proxy.engine.plan.whole import (
+    ALL_COLUMNS,
     Change,
     Conflict,
     Delete,
@@ -24,8 +25,6 @@ from proxy.engine.plan.whole import (
 from proxy.engine.schema import Relation, Schema
 from proxy.errors import ApiError
 
-_ALL = ("*",)
-
 
 def make_change(
     request: ApiRequest, relation: Relation | None, tree: ReadNode, schema: Schema, dialect: Dialect
@@ -35,7 +34,7 @@ def make_change(
     ``relation`` is None where the schema cache has none of that name and PostgreSQL is to say so.
     Raises ApiError PGRST105 and PGRST204, and an empty 404 where values are given to an unknown relation.
     """
-    name = (request.schema, until_nul(request.name or ""))
+    name = (request.schema, request.name or "")
     scope = Scope(schema, name, dialect.makes_vectors)
     key = () if relation is None else relation.key
     returning = _find_returned(request, tree, key)
@@ -71,7 +70,7 @@ def find_conflict(request: ApiRequest, key: tuple[str, ...]) -> Conflict | None:
     if resolution is None:
         return None
     targets = request.parameters.on_conflict
-    columns = key if targets is None else tuple(map(until_nul, targets))
+    columns = key if targets is None else targets
     return Conflict(columns, resolution == "merge-duplicates")
 
 
@@ -80,7 +79,7 @@ def _find_returned(request: ApiRequest, tree: ReadNode, key: tuple[str, ...]) ->
     if request.preferences.returning not in ("representation", "headers-only"):
         return ()
     needed = find_needed_columns(tree)
-    return _ALL if needed is None else tuple(sorted(needed | frozenset(key)))
+    return ALL_COLUMNS if needed is None else tuple(sorted(needed | frozenset(key)))
 
 
 def _select_rows(request: ApiRequest, scope: Scope) -> tuple[Where, ...]:

@@ -35,7 +35,6 @@ from proxy.engine.plan.negotiate import (
     wants_rollback,
 )
 from proxy.engine.plan.relations import find_relation
-from proxy.engine.plan.resolve import until_nul
 from proxy.engine.plan.tree import (
     SOURCE,
     add_filters,
@@ -159,7 +158,7 @@ def _find_name(request: ApiRequest, schema: Schema, dialect: Dialect) -> Qualifi
     name = request.name or ""
     if dialect.checks_relations:
         find_relation(schema, request.schema, name, dialect)
-    return request.schema, until_nul(name)
+    return request.schema, name
 
 
 def _find_estimate(request: ApiRequest) -> Literal["planned", "estimated"] | None:

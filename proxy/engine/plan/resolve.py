@@ -73,7 +73,7 @@ def resolve_field(subject: Field, scope: Scope, formatter: str | None = None) ->
     """A field as SQL has it."""
     column = scope.columns.get(subject.name)
     return Operand(
-        name=until_nul(subject.name),
+        name=subject.name,
         path=make_path(subject),
         to_json=column is None or column.nominal_type not in ("json", "jsonb"),
         formatter=formatter,
@@ -94,9 +94,7 @@ def resolve_output(item: SelectField, scope: Scope) -> Output:
         alias = last_key(item.field)
     # A second cast belongs to an aggregate; without one it has no effect (reference 1.7).
     aggregate_cast = item.aggregate_cast if item.aggregate else None
-    return Output(
-        operand, None if alias is None else until_nul(alias), item.cast, item.aggregate, aggregate_cast
-    )
+    return Output(operand, alias, item.cast, item.aggregate, aggregate_cast)
 
 
 def last_key(subject: Field) -> str:
@@ -149,6 +147,6 @@ def make_array_literal(values: tuple[str, ...]) -> str:
 def resolve_term(term: OrderTerm, scope: Scope) -> Sort:
     """One term of ``order``; for a related one ``embed`` is still the name in the request."""
     if term.relation is not None:
-        operand = Operand(until_nul(term.field.name), make_path(term.field))
+        operand = Operand(term.field.name, make_path(term.field))
         return Sort(operand, term.descending, term.nulls_first, term.relation)
     return Sort(resolve_field(term.field, scope), term.descending, term.nulls_first)

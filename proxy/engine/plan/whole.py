@@ -9,6 +9,9 @@ from proxy.engine.parse.request import Action
 from proxy.engine.plan.types import Page, ReadNode, Sort, Value, Where
 from proxy.engine.schema import Function, Parameter, QualifiedName
 
+ALL_COLUMNS = ("*",)
+"""The columns taken of a function or given back by a change, where that is all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:
@@ -46,7 +49,11 @@ class JsonArguments:
 
 @dataclass(frozen=True, slots=True)
 class CallNode:
-    """A function call as the statement's source. Without ``columns`` all are taken."""
+    """A function call as the statement's source.
+
+    ``columns`` are those taken, ``*`` for all of the function's. Where there are none it is all that stands
+    in the FROM, the arguments that are taken out of a JSON object among them.
+    """
 
     function: QualifiedName
     arguments: NamedArguments | RawArgument | JsonArguments

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from proxy.engine.plan.resolve import until_nul
 from proxy.engine.plan.types import ReadNode, Value, walk_values
 from proxy.engine.plan.whole import CustomBody, Explain, Shape
 from proxy.engine.sql.elements import DIALECT, Slot
@@ -54,7 +55,7 @@ def _explain(explain: Explain | None) -> str:
 
 def collect_values(plan: Shape | ReadNode) -> list[str]:
     """The literals of ``plan``, in the order of the statement's parameters; a NUL ends a literal."""
-    return [value.text.partition("\0")[0] for value in walk_values(plan)]
+    return [until_nul(value.text) for value in walk_values(plan)]
 
 
 def find_binary(plan: Shape | ReadNode) -> tuple[bool, ...]:

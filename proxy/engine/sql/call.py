@@ -2,7 +2,14 @@
 
 from sqlalchemy import literal_column, select
 
-from proxy.engine.plan.whole import Argument, CallNode, JsonArguments, NamedArguments, RawArgument
+from proxy.engine.plan.whole import (
+    ALL_COLUMNS,
+    Argument,
+    CallNode,
+    JsonArguments,
+    NamedArguments,
+    RawArgument,
+)
 from proxy.engine.sql.conditions import Bind, Expression
 from proxy.engine.sql.elements import FunctionCall, Given, Recordset, Rows, cast_to, every_column, name, quote
 
@@ -15,10 +22,12 @@ def make_call_rows(call: CallNode, bind: Bind) -> Rows:
     function = quote(*call.function)
     if call.scalar:
         columns: list[Expression] = [literal_column(f"{_CALL}.{_SCALAR}")]
-    elif call.columns:
-        columns = [literal_column(quote(_CALL, column)).label(name(column)) for column in call.columns]
-    else:
+    elif not call.columns:
+        columns = [literal_column("*")]
+    elif call.columns == ALL_COLUMNS:
         columns = [every_column(_CALL)]
+    else:
+        columns = [literal_column(quote(_CALL, column)).label(name(column)) for column in call.columns]
     rows = select(*columns)
     match call.arguments:
         case RawArgument(type_name, value):

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    ColumnClause,
     ColumnElement,
     FromClause,
     FunctionElement,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
+from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
 from proxy.engine.plan.types import Where
 from proxy.engine.plan.whole import Change, Conflict, Delete, GivenColumn, GivenRows, Insert, Portion, Update
@@ -160,13 +162,18 @@ def _within(
 ) -> list[ColumnElement[bool]]:
     """The rows of a page, found by the columns that order them."""
     rows: Rows = (
-        select(*(literal_column(quote(*relation, text)).label(name(text)) for text in portion.by))
+        # A column that orders twice is there twice: PostgreSQL is to say that it is ambiguous.
+        select(*(literal_column(quote(*relation, text)) for text in portion.by))
+        .set_label_style(LABEL_STYLE_NONE)
         .select_from(_target(relation))
         .where(*_conditions(relation, where, bind))
         .order_by(*(make_order(sort, relation, bind) for sort in portion.order))
     )
     affected = cut_to_page(rows, portion.page, bind).subquery(_AFFECTED)
-    return [literal_column(quote(*relation, text)).bool_op("=")(affected.c[text]) for text in portion.by]
+    return [
+        literal_column(quote(*relation, text)).bool_op("=")(ColumnClause(name(text), _selectable=affected))
+        for text in portion.by
+    ]
 
 
 def _given(rows: GivenRows, bind: Bind) -> Subquery:

@@ -13,6 +13,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.selectable import Subquery
 
+from proxy.engine.plan.resolve import until_nul
+
 # With a named style the compiler neither doubles percent signs nor searches its own text for parameters.
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
@@ -161,12 +163,12 @@ def _compile_call(element: Call, compiler: SQLCompiler, **options: Any) -> str:
 
 def name(text: str) -> quoted_name:
     """``text`` as an identifier that is always quoted."""
-    return quoted_name(text, True)
+    return quoted_name(until_nul(text), True)
 
 
 def quote(*parts: str) -> str:
     """A qualified identifier as SQL text, every part quoted."""
-    return ".".join(DIALECT.identifier_preparer.quote_identifier(part) for part in parts)
+    return ".".join(DIALECT.identifier_preparer.quote_identifier(until_nul(part)) for part in parts)
 
 
 def quote_text(text: str) -> str:

@@ -162,8 +162,9 @@ def make_output(output: Output, qualifier: Qualifier, bind: Bind) -> Expression:
     key = output.alias
     if key is None:
         key = output.aggregate or output.operand.name
+    label = name(key)
     # An empty name has no label in SQLAlchemy; PostgreSQL itself is to refuse it.
-    return expression.label(name(key)) if key else literal_column(quote(""))
+    return expression.label(label) if label else literal_column(quote(""))
 
 
 def _aggregate(expression: Expression, function: str | None, cast: str | None) -> Expression:
