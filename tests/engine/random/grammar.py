@@ -166,9 +166,11 @@ def _select(
         column = columns.draw(draw)
         path = draw(st.sampled_from(("", "->a", "->>b->0"))) if column.type.startswith("json") else ""
         alias = draw(st.sampled_from(("", "", "", "alias:", '"odd %(a)s":')))
+        if draw(st.integers(0, 29)) == 0:
+            items.append(draw(st.sampled_from(("count()", "total:count()", "count()::text"))))
         aggregate = ""
-        if draw(st.integers(0, 29)) == 29:
-            aggregate = f".{draw(st.sampled_from(_AGGREGATES))}()"
+        if draw(st.integers(0, 19)) == 0:
+            aggregate = f".{draw(st.sampled_from(_AGGREGATES))}(){draw(st.sampled_from(_CASTS))}"
         items.append(f"{alias}{name(column.name)}{path}{draw(st.sampled_from(_CASTS))}{aggregate}")
     targets = catalog.targets(namespace, relation)
     for number in range(draw(st.integers(0, 2)) if targets and depth < 4 else 0):
@@ -187,9 +189,10 @@ def _select(
 
 
 @st.composite
-def _parameters(
+def query_of(
     draw: st.DrawFn, catalog: Catalog, namespace: str, relation: QualifiedName
 ) -> list[tuple[str, str]]:
+    """The parameters of a read of ``relation``."""
     pairs: list[tuple[str, str]] = []
     known = catalog.schema.relations.get(relation)
     nodes = [("", known)] if known is not None else []
@@ -211,7 +214,11 @@ def _parameters(
             pairs.append((prefix + draw(st.sampled_from(("or", "and", "not.or"))), draw(_tree(columns))))
         if columns.every and draw(st.integers(0, 2)) == 0:
             terms = draw(st.lists(_column(columns), min_size=1, max_size=2))
-            order = ",".join(written + draw(st.sampled_from(_DIRECTIONS)) for written, _ in terms)
+            ordered = [column for column, _ in terms]
+            if not prefix and len(nodes) > 1 and draw(st.booleans()):
+                embed, related = nodes[-1]
+                ordered.append(f"{embed.rstrip('.')}({name(draw(st.sampled_from(list(related.columns))))})")
+            order = ",".join(term + draw(st.sampled_from(_DIRECTIONS)) for term in ordered)
             pairs.append((prefix + "order", order))
         if draw(st.integers(0, 3)) == 0:
             pairs.append(
@@ -246,11 +253,11 @@ def reads(draw: st.DrawFn, catalog: Catalog) -> Request:
     namespace = draw(st.sampled_from((*catalog.namespaces, catalog.namespaces[0])))
     relations = catalog.relations(namespace)
     relation = relations[draw(st.integers(0, len(relations) - 1))]
-    pairs = draw(_parameters(catalog, namespace, (namespace, relation.name)))
+    pairs = draw(query_of(catalog, namespace, (namespace, relation.name)))
     profile = None if namespace == catalog.namespaces[0] else namespace
     return Request(
         draw(st.sampled_from(("GET", "GET", "GET", "HEAD"))),
-        _target([relation.name], pairs),
+        target_of([relation.name], pairs),
         draw(_headers(profile)),
     )
 
@@ -271,11 +278,11 @@ def calls(draw: st.DrawFn, catalog: Catalog) -> Request:
         if parameter.required or draw(st.booleans()):
             for _ in range(draw(st.integers(1, 2)) if parameter.variadic else 1):
                 pairs.append((name(parameter.name), draw(values_of(parameter.type))))
-    pairs += draw(_parameters(catalog, namespace, function.returns))
+    pairs += draw(query_of(catalog, namespace, function.returns))
     profile = None if namespace == catalog.namespaces[0] else namespace
     return Request(
         draw(st.sampled_from(("GET", "GET", "HEAD"))),
-        _target(["rpc", function.name], pairs),
+        target_of(["rpc", function.name], pairs),
         draw(_headers(profile)),
     )
 
@@ -305,20 +312,26 @@ def changes(draw: st.DrawFn, catalog: Catalog) -> Request:
     relation = relations[draw(st.integers(0, len(relations) - 1))]
     columns = Columns(tuple(relation.columns.values()))
     method = draw(st.sampled_from(("POST", "POST", "PATCH", "PATCH", "PUT", "DELETE")))
-    pairs = draw(_parameters(catalog, namespace, (namespace, relation.name)))
+    pairs = draw(query_of(catalog, namespace, (namespace, relation.name)))
     if method == "PUT":
         pairs = [(key, f"eq.{draw(values_of('integer'))}") for key in relation.key]
     if method == "POST" and draw(st.integers(0, 4)) == 0:
         pairs.append(("on_conflict", ",".join(map(name, relation.key)) or "no_such"))
+    if method in ("PATCH", "DELETE") and relation.key and draw(st.integers(0, 3)) == 0:
+        order = ",".join(name(key) + draw(st.sampled_from(_DIRECTIONS)) for key in relation.key)
+        pairs += [("order", order), ("limit", draw(st.sampled_from(("0", "1", "2", "90210"))))]
+    if method != "DELETE" and columns.every and draw(st.integers(0, 9)) == 0:
+        pairs.append(("columns", ",".join(name(columns.draw(draw).name) for _ in range(2))))
     preferences = draw(st.lists(st.sampled_from(_CHANGE_PREFERENCES), max_size=3))
     found = [("Prefer", preference) for preference in preferences]
     if namespace != catalog.namespaces[0]:
         found.append(("Content-Profile", namespace))
     body = b"" if method == "DELETE" else draw(_payload(columns))
-    return Request(method, _target([relation.name], pairs), encode(*found), body)
+    return Request(method, target_of([relation.name], pairs), encode(*found), body)
 
 
-def _target(path: Sequence[str], pairs: Sequence[tuple[str, str]]) -> bytes:
+def target_of(path: Sequence[str], pairs: Sequence[tuple[str, str]]) -> bytes:
+    """A request target, everything in it encoded that has to be."""
     where = "/" + "/".join(quote(part, safe="") for part in path)
     query = "&".join(f"{quote(key, safe='.')}={quote(value, safe='.,():*!')}" for key, value in pairs)
     return (where + ("?" + query if query else "")).encode()
