@@ -5,6 +5,7 @@ Expected failures are listed with the reason, and strictly: one that starts to p
 
 import pytest
 
+from proxy.config import Compat
 from proxy.tape.format import read_tape
 from proxy.tape.replay import replay, sequence_reset
 from tests.support.conformance import RANDOM, recorded, settings, variants
@@ -26,12 +27,13 @@ EXPECTED = {
 }
 
 
+@pytest.mark.parametrize("compat", RANDOM)
 async def test_what_was_recorded_at_random_is_answered_alike(
-    conformance_database: ConformanceDatabase,
+    compat: Compat, conformance_database: ConformanceDatabase
 ) -> None:
-    exchanges = read_tape(RANDOM).exchanges
+    exchanges = read_tape(RANDOM[compat]).exchanges
     async with (
-        engine(await engine_options(conformance_database)) as ask,
+        engine(await engine_options(conformance_database, compat=compat)) as ask,
         sequence_reset(conformance_database.url) as reset,
     ):
         report = await replay(exchanges, ask, settings(), before_write=reset)

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
+from proxy.config import Compat
 from proxy.tape.collection import Variants, load, read_variants, select
 from proxy.tape.format import RecordedExchange
 from proxy.tape.request import RequestSettings
@@ -11,7 +12,12 @@ from proxy.tape.request import RequestSettings
 CONFORMANCE = Path(__file__).resolve().parents[1] / "conformance"
 SQL_FILES = (CONFORMANCE / "schema.sql", CONFORMANCE / "data.sql")
 TAPES = CONFORMANCE / "tapes"
-RANDOM = CONFORMANCE / "random.jsonl"
+RANDOM: dict[Compat, Path] = {
+    "12": CONFORMANCE / "random-12.jsonl",
+    "13": CONFORMANCE / "random-13.jsonl",
+    "14": CONFORMANCE / "random.jsonl",
+}
+"""What each version answered to random requests."""
 
 
 @functools.cache

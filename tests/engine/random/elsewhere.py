@@ -1,5 +1,7 @@
-"""Requests beyond reads of relations and calls by GET: calls by POST, other places and methods, tokens."""
+"""Requests beyond reads of relations and calls by GET: calls by POST, CSV and forms, other places, tokens."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.engine.schema import Function
 from proxy.messages import Request
 from proxy.tape.request import RequestSettings, sign
-from tests.engine.random.grammar import Catalog, query_of, reads, target_of
+from tests.engine.random.grammar import Catalog, changes, query_of, reads, target_of
 from tests.engine.random.values import values_of
 from tests.engine.random.world import encode
 
@@ -78,6 +80,27 @@ def _as_json(text: str) -> object:
 
 
 @st.composite
+def uploads(draw: st.DrawFn, catalog: Catalog) -> Request:
+    """A change by CSV or by a form, or by what is none of what it is said to be."""
+    change = draw(changes(catalog))
+    given = json.loads(change.body or b"[]")
+    rows: list[dict[str, str | None]] = given if isinstance(given, list) else [given]
+    kind = draw(st.integers(0, 4))
+    if kind == 0:
+        content, body = draw(st.sampled_from(_RAW)), change.body
+    elif kind <= 2:
+        pairs = {key: "NULL" if text is None else text for row in rows for key, text in row.items()}
+        content, body = "application/x-www-form-urlencoded", urlencode(pairs).encode()
+    else:
+        written = io.StringIO()
+        lines = csv.writer(written, lineterminator=draw(st.sampled_from(("\n", "\r\n"))))
+        lines.writerows([list(row) for row in rows[:1]])
+        lines.writerows([["NULL" if text is None else text for text in row.values()] for row in rows])
+        content, body = "text/csv", written.getvalue().encode()
+    return replace(change, headers=(*change.headers, *encode(("Content-Type", content))), body=body)
+
+
+@st.composite
 def places(draw: st.DrawFn, catalog: Catalog) -> Request:
     """Any method at any place: the root, names that are none, what is not to be had."""
     method = draw(st.sampled_from(_METHODS))
@@ -95,6 +118,12 @@ def places(draw: st.DrawFn, catalog: Catalog) -> Request:
         headers.append(("Prefer", draw(st.sampled_from(_PREFERENCES))))
     if draw(st.integers(0, 3)) == 0:
         headers.append(("Accept", draw(st.sampled_from((*_ACCEPT, "application/openapi+json")))))
+    if draw(st.integers(0, 3)) == 0:
+        headers.append(("Origin", "https://zqv.example"))
+    if draw(st.integers(0, 3)) == 0:
+        headers.append(("Access-Control-Request-Method", draw(st.sampled_from(_METHODS))))
+    if draw(st.integers(0, 7)) == 0:
+        headers.append(("Access-Control-Request-Headers", "zqv, Authorization"))
     query = draw(st.sampled_from(([], [], [], [("select", "no_such(*)")], [("limit", "-1")])))
     return Request(method, target_of(segments, query), encode(*headers), b"{}" if method == "POST" else b"")
 
