@@ -67,9 +67,14 @@ def test_what_is_deleted_is_what_a_read_shows(writable: World, data: st.DataObje
     if read.method != "GET" or b"limit" in read.target or b"offset" in read.target:
         return
     profile = tuple(value for name, value in read.headers if name == b"Accept-Profile")
-    read = replace(read, headers=encode(*(("Accept-Profile", value.decode()) for value in profile)))
+    # A relation may have a media type of its own.
+    json_wanted = encode(("Accept", "application/json"))
+    read = replace(
+        read, headers=(*json_wanted, *encode(*(("Accept-Profile", value.decode()) for value in profile)))
+    )
     named = encode(*(("Content-Profile", value.decode()) for value in profile))
-    delete = Request("DELETE", read.target, (*named, *encode(("Prefer", "return=representation"))))
+    preferred = encode(("Prefer", "return=representation"))
+    delete = Request("DELETE", read.target, (*json_wanted, *named, *preferred))
     shown, deleted = writable.send(read), writable.send(delete)
     if shown.status != 200 or deleted.status != 200 or shows_otherwise(read):
         return
