@@ -5,6 +5,11 @@ PostgREST's library also takes a quoted field that is never closed, and loses it
 
 import re
 
+from proxy.engine.parse.failure import show_string
+
+_SHOWN = 100
+"""Bytes."""
+
 _FIELD = re.compile(r'"((?:[^"]|"")*)"|"((?:[^"]|"")*)(?:[^"]|"")\Z|([^",\r\n]*)')
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -41,7 +46,15 @@ def _parse_lines(text: str) -> list[list[str]]:
             if at == len(text):
                 line.append("")
         elif at < len(text):
-            raise CsvError(f"parse error (Failed reading: satisfy) at {text[at:]!r}")
+            raise CsvError(f"parse error (Failed reading: satisfy) at {_show(text[at:])}")
     if line:
         lines.append(line)
     return lines
+
+
+def _show(rest: str) -> str:
+    """What is left to read as the library shows it: quoted byte by byte, or no more than its beginning."""
+    raw = rest.encode()
+    if len(raw) > _SHOWN:
+        return f"{raw[:_SHOWN].decode('utf-8', 'replace')} (truncated)"
+    return show_string(raw.decode("latin-1"))

@@ -46,3 +46,17 @@ def test_what_a_writer_writes_is_read_back(rows: list[list[str]]) -> None:
     written = io.StringIO(newline="")
     csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([["a", "b"], *rows])
     assert parse_csv(written.getvalue()) == [{"a": one, "b": other} for one, other in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('a"é', '"\\"\\195\\169"'),
+        ('a"' + "x" * 99, '"\\"' + "x" * 99 + '"'),
+        ('a"é' + "x" * 98, '"é' + "x" * 97 + " (truncated)"),
+    ],
+)
+def test_what_is_left_is_shown_byte_by_byte_or_cut_after_a_hundred(text: str, shown: str) -> None:
+    with pytest.raises(CsvError) as caught:
+        parse_csv(text)
+    assert str(caught.value) == f"parse error (Failed reading: satisfy) at {shown}"
