@@ -150,9 +150,7 @@ class Mirror:
             await asyncio.wait(busy, timeout=seconds)
 
     async def _work(self) -> None:
-        while (job := await self._queue.get()) is not None:
-            self._waiting_since.popleft()
-            self._working.add(job)
+        while (job := await self._take()) is not None:
             # What is true if this task is cancelled on the way.
             outcome: Event = Shed(job.table, "shutdown")
             started = self._clock()
@@ -163,12 +161,20 @@ class Mirror:
             finally:
                 self._finish(job, outcome)
 
+    async def _take(self) -> Job | None:
+        """Wait for a turn, then for the next read that is not too late; None if it is time to go home."""
+        await self._wait()
+        while (job := await self._queue.get()) is not None:
+            self._waiting_since.popleft()
+            self._working.add(job)
+            if self._clock() - job.since <= job.limits.timeout:
+                return job
+            self._finish(job, Shed(job.table, "deadline"))
+        return None
+
     async def _attempt(self, job: Job) -> Event:
         """Settle one read. The one place where whatever goes wrong becomes a verdict."""
         try:
-            if self._clock() - job.since > job.limits.timeout:
-                return Shed(job.table, "deadline")
-            await self._wait()
             settled = await self._settle(job)
         except asyncio.CancelledError:
             task = asyncio.current_task()

@@ -1,5 +1,6 @@
 """Mirrored reads are settled in a process of their own, and whatever becomes of it costs clients nothing."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from proxy.app import Proxy
 from proxy.config import Config, ShadowConfig
 from proxy.embedded.processes import child_processes
 from proxy.processor import BEGINNING
+from proxy.server.pace import Pace
 from proxy.tape.wire import WireClient
 from tests.e2e.support import (
     LOCALHOST,
@@ -68,6 +70,26 @@ async def agree(running: Proxy, count: int) -> None:
     """Wait for so many further matches."""
     before = count_all(running)["match"]
     await until(lambda: count_all(running)["match"] >= before + count)
+
+
+async def test_each_read_waits_for_its_turn(
+    conformance_database: ConformanceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = asyncio.Semaphore(0)
+
+    class Given(Pace):
+        async def wait(self) -> None:
+            await turns.acquire()
+
+    monkeypatch.setattr("proxy.app.Pace", Given)
+    async with standing_in() as upstream:
+        config = make_config(upstream.url, conformance_database.login_url())
+        async with playing_apart(config) as running:
+            await read_all(running.port, recorded_reads(3, tables=TABLES, successful=True))
+            assert count_all(running)["settled"] == 0
+            for _ in range(3):
+                turns.release()
+            await until(lambda: count_all(running)["settled"] == 3)
 
 
 async def test_reads_are_compared_and_no_connection_of_the_mirror_is_here(

@@ -11,6 +11,8 @@ from proxy.events import Event, Served, Skipped
 from proxy.messages import Answer
 from proxy.server.client import ClientRequest, Reply
 from proxy.server.front import FrontDoor
+from proxy.server.listening import bind_port, find_port
+from proxy.server.seats import SLACK, Seat, Seats
 from tests.server.support import (
     LOCALHOST,
     OK,
@@ -337,6 +339,33 @@ async def test_who_leaves_answers_on_kept_connections_once_more_and_says_that_it
         await wire.close()
     await asyncio.wait_for(leaving, 5)
     await door.close()
+
+
+async def test_a_door_says_at_its_seat_how_many_clients_it_has_and_that_it_takes_no_more() -> None:
+    seats = Seats(2)
+    other = Seat(seats.file, 1)
+    listening = bind_port(LOCALHOST, 0)
+    door = FrontDoor(answer_ok, Limits(), lambda event: None, grace=5)
+    await door.open_on(listening, Seat(seats.file, 0))
+    port = find_port(listening)
+    wires = [Wire(*await asyncio.open_connection(LOCALHOST, port)) for _ in range(3)]
+    for wire in wires:
+        await asyncio.wait_for(wire.ask(GET), 5)
+    room = []
+    for clients in (3 + SLACK, 4 + SLACK):
+        other.note(clients)
+        room.append(other.has_room)
+    assert room == [True, False]
+    # One is taken, and not connected yet, when the door is left.
+    wires.append(Wire(*await asyncio.open_connection(LOCALHOST, port)))
+    leaving = asyncio.create_task(door.leave(30))
+    for wire in wires:
+        assert (await asyncio.wait_for(wire.ask(GET), 5)).status == 200
+        await wire.close()
+    await asyncio.wait_for(leaving, 5)
+    assert other.has_room
+    await door.close()
+    seats.close()
 
 
 async def test_an_answer_that_is_not_begun_when_the_door_closes_is_the_last_one_on_its_connection() -> None:

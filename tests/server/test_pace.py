@@ -126,6 +126,17 @@ def test_who_waits_together_waits_in_turn() -> None:
     assert run(scene()) == pytest.approx([number / FIRST for number in range(4)])
 
 
+def test_those_who_wait_at_a_slow_pace_are_begun_at_a_quick_one_when_clients_are_gone() -> None:
+    async def scene() -> float:
+        pace = Pace(use=lambda: Use(min(10.0, now())), clock=now)
+        await mirror(Thread(1.0), 10.0, pace)
+        gone = now()
+        await asyncio.gather(*(pace.wait() for _ in range(100)))
+        return now() - gone
+
+    assert run(scene()) < 100 / LEAST / 5
+
+
 def test_a_pause_is_not_made_up_for() -> None:
     async def scene() -> list[float]:
         thread = Thread(STEADY)
