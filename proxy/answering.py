@@ -63,7 +63,7 @@ class Answering:
         self._orders = Orders()
         self._stack = contextlib.AsyncExitStack()
         self._sweeping: asyncio.Task[None] | None = None
-        self.database = Database(self._options, connections=connections, application_name=NAME)
+        self.database = Database(self._options, connections=connections, application_name=NAME, hasty=True)
         self._stack.push_async_callback(self.database.close)
         self._stack.push_async_callback(self._orders.close)
 

@@ -16,7 +16,7 @@ from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
 from proxy.database.faults import is_refusal, translate_fault
 from proxy.database.inspect import inspect
-from proxy.database.pipeline import Pipeline, Refused, Step
+from proxy.database.pipeline import NeverSent, Pipeline, Refused, Step
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
 from proxy.database.statements import note_statement
@@ -40,19 +40,32 @@ _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 
 
 class Transaction:
-    """One transaction with the settings of ``session``, which begins with the first statement in it."""
+    """One transaction with the settings of ``session``, which begins with the first statement in it.
+
+    ``ending`` is how a transaction that reads ends; ``hasty`` has one that writes commit with its last
+    statement, without a look at what that gave.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, session: Session, *, read_only: bool, ending: tuple[Step, ...]
+        self,
+        pipeline: Pipeline,
+        session: Session,
+        *,
+        read_only: bool,
+        ending: tuple[Step, ...],
+        hasty: bool,
     ) -> None:
         self._pipeline = pipeline
         self._session = session
         self._read_only = read_only
         self._ending = ending
+        self._hasty = hasty
         self._opening = _open(session, pipeline.settings, read_only=read_only)
         for step in self._opening[1:]:
             note_statement(step.sql)
         self.ended = False
+        self._driven = False
+        """Whether the driver knows of the transaction: it has to see the end of it, too."""
 
     async def inspect(self, namespace: str, options: EngineConfig) -> Inspection:
         """What the role may see of the schema ``namespace``, for the root document."""
@@ -70,7 +83,8 @@ class Transaction:
     ) -> Rows:
         """Run a statement of the engine and give its one row, if it has one; ``binary`` columns come so.
 
-        ``last``: nothing follows that could undo it. Then a transaction that reads ends in the same trip.
+        ``last``: nothing follows that could undo it. Then a transaction that reads, or is hasty, ends in the
+        same trip. Raises OutcomeUnknown if it is lost there.
         """
         found = await self._fetch(Step(self._mark(sql), encode_values(values, binary)), last=last)
         if not found:
@@ -96,21 +110,33 @@ class Transaction:
         elif self._read_only:
             await self._run(*self._ending)
         else:
-            try:
-                await self._run(_COMMIT)
-            except (Refused, *_FAULTS, asyncio.CancelledError) as error:
-                if isinstance(error, Refused) and is_refusal(error.message):
-                    raise
-                raise OutcomeUnknown from error
+            await self._commit((_COMMIT,), 0)
 
     def _mark(self, sql: str) -> str:
         return f"{note_statement(sql)} {_mark(self._session.role)}"
 
     async def _fetch(self, step: Step, *, last: bool = False) -> list[list[bytes | None]]:
-        self.ended = last and self._read_only and not self._session.rollback and not self._driven
+        ends = self._read_only or self._hasty
+        self.ended = last and ends and not self._session.rollback and not self._driven
         opening, self._opening = self._opening, ()
-        steps = (*opening, step, *self._ending) if self.ended else (*opening, step)
-        return await self._pipeline.run(steps, len(opening))
+        if not self.ended:
+            return await self._pipeline.run((*opening, step), len(opening))
+        if self._read_only:
+            return await self._pipeline.run((*opening, step, *self._ending), len(opening))
+        return await self._commit((*opening, step, _COMMIT), len(opening))
+
+    async def _commit(self, steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
+        """Run ``steps``, the last of which commits. Raises OutcomeUnknown where nobody knows if it did."""
+        try:
+            return await self._pipeline.run(steps, wanted)
+        except NeverSent:
+            raise
+        except Refused as error:
+            if error.step < len(steps) - 1 or is_refusal(error.message):
+                raise
+            raise OutcomeUnknown from error
+        except (*_FAULTS, asyncio.CancelledError) as error:
+            raise OutcomeUnknown from error
 
     async def _run(self, *steps: Step) -> None:
         if self._driven:
@@ -124,12 +150,8 @@ class Transaction:
         opening, self._opening = self._opening, ()
         if opening:
             await self._pipeline.run(opening, len(opening))
+        self._driven = True
         return self._pipeline.driver
-
-    @property
-    def _driven(self) -> bool:
-        """Whether the driver knows of the transaction: it has to see the end of it, too."""
-        return bool(self._pipeline.driver.is_in_transaction())
 
 
 _COMMIT = Step("COMMIT")
@@ -185,6 +207,9 @@ class Database:
     ``read_only`` has the database itself refuse every write, whatever a session asks for, and everything be
     undone at the end. ``largest`` gives the bytes beyond which an answer is not taken. ``replica`` is where
     reads are tried first, if it is set.
+
+    ``hasty``: a write is sent together with its commit. That saves a round trip, and is right where nobody
+    gives a write up: if one is, or its connection is lost, it may have been committed.
     """
 
     def __init__(
@@ -194,12 +219,14 @@ class Database:
         connections: int,
         application_name: str,
         read_only: bool = False,
+        hasty: bool = False,
         largest: Callable[[], int] = lambda: LARGEST,
     ) -> None:
         self.replica: AnswersReads | None = None
         self._options = options
         self._name = application_name
         self._read_only = read_only
+        self._hasty = hasty
         self._largest = largest
         self.plans = Plans()
         self.pool: ConnectionPool[Pipeline] = ConnectionPool(self._connect, options, size=connections)
@@ -263,6 +290,7 @@ class Database:
                 session,
                 read_only=session.read_only or self._read_only,
                 ending=_UNDO if self._read_only else (_COMMIT,),
+                hasty=self._hasty,
             )
             result = await work(transaction)
             await transaction.end()

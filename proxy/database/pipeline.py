@@ -50,12 +50,20 @@ class AnswerTooLarge(ConnectionResetError):
     """PostgreSQL answers with more than there is room for: the connection is given up."""
 
 
-class Refused(Exception):
-    """PostgreSQL refused a step; ``message`` is what asyncpg makes of that, not always an exception."""
+class NeverSent(ConnectionResetError):
+    """The connection was closed before anything was sent."""
 
-    def __init__(self, message: Any) -> None:
+
+class Refused(Exception):
+    """PostgreSQL refused a step, the one at ``step``, and so has not begun those behind it.
+
+    ``message`` is what asyncpg makes of that, not always an exception.
+    """
+
+    def __init__(self, message: Any, step: int) -> None:
         super().__init__()
         self.message = message
+        self.step = step
 
 
 class _Turn:
@@ -120,11 +128,11 @@ class Pipeline(asyncio.Protocol):
     async def run(self, steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
         """Run ``steps`` in order, in one round trip; gives the rows of the one at ``wanted``.
 
-        What follows a step that fails is not run. Raises Refused and asyncpg's errors; whoever gives up
-        waiting has to close the connection.
+        What follows a step that fails is not run. Raises Refused, NeverSent and asyncpg's other errors;
+        whoever gives up waiting has to close the connection.
         """
         if self._transport.is_closing():
-            raise asyncpg.ConnectionDoesNotExistError(_LOST)
+            raise NeverSent(_LOST)
         messages = [close_message(name) for name in self._dropped]
         self._dropped.clear()
         parsed: list[str] = []
@@ -136,7 +144,7 @@ class Pipeline(asyncio.Protocol):
         self._transport.write(b"".join(messages))
         await turn.ended
         if turn.complaint is not None:
-            raise Refused(self._take_refusal(turn.complaint))
+            raise Refused(self._take_refusal(turn.complaint), turn.step)
         return list(map(read_fields, turn.rows))
 
     def _name(self, sql: str, parsed: list[str], messages: list[bytes]) -> bytes:

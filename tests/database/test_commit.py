@@ -2,19 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from proxy.config import EngineConfig
 from proxy.database.answer import answer
-from proxy.database.connection import Database
+from proxy.database.connection import Database, Transaction
+from proxy.database.pipeline import NeverSent, Pipeline
 from proxy.database.snapshot import EngineSnapshot
-from proxy.engine.sql.session import Rehearsal
-from proxy.errors import OutcomeUnknown
+from proxy.engine.sql.session import Rehearsal, Session
+from proxy.errors import EngineDown, OutcomeUnknown
 from proxy.messages import Answer, Request
+from tests.faults.relay import Relay, relaying
 from tests.support.database import ConformanceDatabase
 
 SCHEMA = """
@@ -26,6 +29,13 @@ BEGIN
   IF NEW.text = 'linger' THEN PERFORM pg_sleep(60); END IF;
   RETURN NEW;
 END $$;
+CREATE FUNCTION ending.first_act() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.text = 'end at once' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+  IF NEW.text = 'wait' THEN PERFORM pg_sleep(60); END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER first_act BEFORE INSERT ON ending.note FOR EACH ROW EXECUTE FUNCTION ending.first_act();
 CREATE CONSTRAINT TRIGGER last_act AFTER INSERT ON ending.note DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION ending.last_act();
 """
@@ -34,11 +44,14 @@ REHEARSAL = Rehearsal(lock_timeout=0.05, statement_timeout=0.5)
 
 @dataclass(frozen=True)
 class Stage:
-    """A table whose rows may end their transaction's connection; ``direct`` looks at it from outside."""
+    """A table whose rows may end their transaction's connection; ``direct`` looks at it from outside,
+    the engine through ``relay``."""
 
     database: Database
     snapshot: EngineSnapshot
     direct: asyncpg.Connection
+    relay: Relay
+    hasty: bool
 
     async def insert(self, number: int, text: str, rehearsal: Rehearsal | None = None) -> Answer:
         body = json.dumps({"id": number, "text": text}).encode()
@@ -49,17 +62,22 @@ class Stage:
         return [row["text"] for row in await self.direct.fetch("SELECT text FROM ending.note ORDER BY id")]
 
 
-@pytest.fixture
-async def stage(conformance_database: ConformanceDatabase) -> AsyncIterator[Stage]:
+@pytest.fixture(params=[False, True], ids=["patient", "hasty"])
+async def stage(
+    request: pytest.FixtureRequest, conformance_database: ConformanceDatabase
+) -> AsyncIterator[Stage]:
     direct = await asyncpg.connect(conformance_database.url)
     await direct.execute(SCHEMA)
-    options = EngineConfig(db_uri=conformance_database.url, db_schemas=("ending",), db_anon_role="postgres")
-    database = Database(options, connections=2, application_name="ending")
+    where = urlsplit(conformance_database.url)
     try:
-        snapshot = EngineSnapshot(options, await database.load_schema(options))
-        yield Stage(database, snapshot, direct)
+        async with relaying(where.hostname or "", where.port or 5432) as relay:
+            place = where._replace(netloc=f"{where.username}@127.0.0.1:{relay.port}", query="sslmode=disable")
+            options = EngineConfig(db_uri=urlunsplit(place), db_schemas=("ending",), db_anon_role="postgres")
+            database = Database(options, connections=2, application_name="ending", hasty=request.param)
+            snapshot = EngineSnapshot(options, await database.load_schema(options))
+            yield Stage(database, snapshot, direct, relay, request.param)
+            await database.close()
     finally:
-        await database.close()
         await direct.execute("DROP SCHEMA ending CASCADE")
         await direct.close()
 
@@ -82,6 +100,35 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown(st
     assert (caught.value.error.status, caught.value.error.code) == (500, "08007")
     assert (await stage.insert(2, "plain")).status == 201
     assert await stage.rows() == ["plain"]
+
+
+async def test_what_the_server_ends_before_the_commit_has_not_happened(stage: Stage) -> None:
+    answered = await failure_of(stage.insert(1, "end at once"))
+    assert not isinstance(answered, OutcomeUnknown)
+    assert (answered.error.status, answered.error.code) == (503, "57P01")
+    assert await stage.rows() == []
+
+
+async def test_a_hasty_write_whose_connection_breaks_may_have_happened(stage: Stage) -> None:
+    task = asyncio.create_task(stage.insert(1, "wait"))
+    await until_somebody_lingers(stage)
+    await stage.relay.become("gone")
+    assert isinstance(await failure_of(task), OutcomeUnknown) == stage.hasty
+
+
+async def test_what_was_never_sent_has_not_happened(stage: Stage) -> None:
+    pipeline = Pipeline(await asyncpg.connect(stage.snapshot.options.db_uri), prepares=True)
+    pipeline.terminate()
+    session = Session((), "", authenticated=False, read_only=False)
+    transaction = Transaction(pipeline, session, read_only=False, ending=(), hasty=stage.hasty)
+    with pytest.raises(NeverSent):
+        await transaction.fetch("INSERT INTO ending.note VALUES (1, 'x')", (), last=True)
+
+
+async def failure_of(work: Awaitable[object]) -> EngineDown:
+    with pytest.raises(EngineDown) as caught:
+        await work
+    return caught.value
 
 
 async def test_a_commit_that_is_given_up_leaves_the_outcome_unknown(stage: Stage) -> None:

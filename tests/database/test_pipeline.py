@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from proxy.database.pipeline import AnswerTooLarge, Pipeline, Refused, Step
+from proxy.database.pipeline import AnswerTooLarge, NeverSent, Pipeline, Refused, Step
 from proxy.database.wire import encode_values
 from tests.faults.relay import relaying
 from tests.support.database import ConformanceDatabase
@@ -135,7 +135,7 @@ async def test_who_waits_is_told_when_the_server_ends_the_connection(pipeline: P
     assert (caught.value.message.sqlstate, caught.value.message.severity_en) == ("57P01", "FATAL")
     await asyncio.sleep(0)
     assert pipeline.is_closed()
-    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+    with pytest.raises(NeverSent):
         await ask(pipeline, "SELECT 1")
 
 
