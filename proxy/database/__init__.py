@@ -2,7 +2,9 @@
 
 answer           a request to an answer, with one transaction in between
 snapshot         options and schema cache, frozen for one request
-connection       transactions and their settings
+connection       the way to PostgreSQL: connections lent to transactions
+transaction      one transaction, from its settings to its end
+standing         settings that stay on a connection, for reads that need no transaction
 pool             connections kept to be used again, and when one is not
 pipeline, wire   several statements in one round trip, on a connection of asyncpg
 plans            plans that have been made, kept

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
-from proxy.database.connection import AnswersReads, Database, Transaction
+from proxy.database.connection import AnswersReads, Database
 from proxy.database.snapshot import EngineSnapshot
 from proxy.database.timing import Timing
+from proxy.database.transaction import Transaction
 from proxy.engine.auth.claims import Identity, identify
 from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.edge import add_origin, add_trace, answer_preflight
@@ -141,6 +142,7 @@ def _make_session(
         timezone=plan.timezone,
         function=plan.function,
         rehearsal=rehearsal,
+        quiet=bool(plan.shape.quiet),
     )
 
 

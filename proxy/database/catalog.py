@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import asyncpg
 from proxy.config import EngineConfig
 from proxy.database import catalog_queries as queries
 from proxy.database.settings import read_role_settings
+from proxy.engine.plan.quiet import CALLED
 from proxy.engine.relationships import ForeignKey, ViewColumns, derive_relationships, find_view_key
 from proxy.engine.schema import (
     Column,
@@ -47,7 +48,8 @@ async def load_schema(connection: asyncpg.Connection, options: EngineConfig) -> 
             (row["schema"], row["name"]): row["columns"]
             for row in await connection.fetch(queries.PRIMARY_KEYS)
         }
-        relations = await _load_relations(connection, schemas, views, keys)
+        quiet = {row["oid"] for row in await connection.fetch(queries.QUIET, searched, sorted(CALLED))}
+        relations = await _load_relations(connection, schemas, views, keys, quiet)
         foreign_keys = [_make_foreign_key(row) for row in await connection.fetch(queries.FOREIGN_KEYS)]
         computed = [_make_computed(row) for row in await connection.fetch(queries.COMPUTED)]
         # Junctions may lie outside the exposed schemas; then they are found, and left out at the end.
@@ -78,6 +80,7 @@ async def _load_relations(
     schemas: list[str],
     views: Mapping[QualifiedName, ViewColumns],
     keys: Mapping[QualifiedName, list[str]],
+    quiet: Set[int],
 ) -> dict[QualifiedName, Relation]:
     columns: dict[int, dict[str, Column]] = {}
     for row in await connection.fetch(queries.COLUMNS, schemas):
@@ -91,7 +94,8 @@ async def _load_relations(
         relation = _make_relation(row, columns.get(row["oid"], {}))
         name = (relation.schema, relation.name)
         key = find_view_key(views.get(name, {}), keys) if relation.view else relation.key
-        relations[name] = replace(relation, key=key, unique=unique.get(name, ()))
+        oid = row["oid"] if row["oid"] in quiet else None
+        relations[name] = replace(relation, key=key, unique=unique.get(name, ()), quiet=oid)
     return relations
 
 

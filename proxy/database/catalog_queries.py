@@ -38,6 +38,44 @@ RELATIONS = """
   ORDER BY n.nspname, c.relname
 """
 
+# Reading them runs nothing but what PostgreSQL and extensions in C have: no policy or rule, no foreign table,
+# no function, operator or cast in another language that could be found for what statements call ($2). What
+# is not built in has an oid from 16384 on. An aggregate is what it calls.
+QUIET = """
+  WITH RECURSIVE own AS (
+    SELECT p.oid, p.proname AS name, p.pronamespace AS namespace
+    FROM pg_proc p
+    LEFT JOIN pg_aggregate g ON g.aggfnoid = p.oid
+    JOIN pg_proc f ON f.oid IN (p.oid, g.aggtransfn, g.aggfinalfn, g.aggcombinefn)
+    JOIN pg_language l ON l.oid = f.prolang
+    WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')
+  ), bases AS (
+    SELECT oid AS type, oid AS base FROM pg_type WHERE oid >= 16384
+    UNION ALL
+    SELECT b.type, t.typbasetype FROM bases b JOIN pg_type t ON t.oid = b.base AND t.typtype = 'd'
+  ), odd AS (
+    SELECT b.type FROM bases b JOIN pg_type t ON t.oid = b.base
+    WHERE t.oid >= 16384 AND t.typtype NOT IN ('d', 'e')
+  ), loud AS (
+    SELECT attrelid AS relation FROM pg_attribute
+    WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped
+      AND (attgenerated = 'v' OR atttypid IN (SELECT type FROM odd))
+    UNION ALL
+    SELECT oid FROM pg_class WHERE relhassubclass AND EXISTS (
+      SELECT FROM pg_inherits i JOIN pg_class f ON f.oid = i.inhrelid AND f.relkind = 'f')
+  )
+  SELECT oid FROM pg_class
+  WHERE relkind IN ('r', 'p', 'm') AND oid >= 16384 AND NOT relrowsecurity
+    AND oid NOT IN (SELECT relation FROM loud)
+    AND NOT EXISTS (SELECT FROM own WHERE name = ANY ($2)
+      AND namespace IN (SELECT quote_ident(name)::regnamespace FROM unnest($1::text[]) AS s (name)))
+    AND NOT EXISTS (
+      SELECT FROM pg_operator WHERE oid >= 16384 AND oprcode::oid IN (SELECT oid FROM own))
+    AND NOT EXISTS (
+      SELECT FROM pg_cast k JOIN pg_type s ON s.oid = k.castsource JOIN pg_type g ON g.oid = k.casttarget
+      WHERE k.oid >= 16384 AND k.castfunc IN (SELECT oid FROM own) AND 'd' NOT IN (s.typtype, g.typtype))
+"""
+
 COLUMNS = (
     BASE_TYPES
     + """, enums AS (

@@ -1,12 +1,7 @@
 """Connections to PostgreSQL: a pool of them, and transactions on them."""
 
-import asyncio
-import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
-from hashlib import sha256
-from itertools import chain
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -14,173 +9,28 @@ import asyncpg
 from proxy.config import EngineConfig
 from proxy.database.catalog import load_schema
 from proxy.database.conninfo import make_arguments
-from proxy.database.faults import is_refusal, translate_fault
-from proxy.database.inspect import inspect
-from proxy.database.pipeline import NeverSent, Pipeline, Refused, Step
+from proxy.database.faults import FAULTS, translate_fault
+from proxy.database.pipeline import Pipeline, Refused
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
-from proxy.database.statements import note_statement
-from proxy.database.wire import LARGEST, encode_values
+from proxy.database.standing import Standing
+from proxy.database.transaction import COMMIT, UNDO, Transaction
+from proxy.database.wire import LARGEST, Step
 from proxy.engine.dialect import find_dialect
-from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.plan.whole import Plan
-from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
-from proxy.engine.sql.session import Session, Settings
-from proxy.errors import ApiError, OutcomeUnknown
+from proxy.engine.sql.session import Session
+from proxy.errors import ApiError
 
 _WATCH_CLIENT = ("client_connection_check_interval", "1s")
 """Else a statement that was given up here would go on there, or wait for its lock for ever."""
 
+_QUIET = "SET default_transaction_read_only = on; SET default_transaction_isolation = 'read committed'"
+"""For what is read without a transaction around it."""
+
 _SNAPSHOT = "SELECT concat_ws(' ', pg_current_snapshot(), pg_last_wal_replay_lsn())"
 
 _Result = TypeVar("_Result")
-
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-
-
-class Transaction:
-    """One transaction with the settings of ``session``, which begins with the first statement in it.
-
-    ``ending`` is how a transaction that reads ends; ``hasty`` has one that writes commit with its last
-    statement, without a look at what that gave.
-    """
-
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        session: Session,
-        *,
-        read_only: bool,
-        ending: tuple[Step, ...],
-        hasty: bool,
-    ) -> None:
-        self._pipeline = pipeline
-        self._session = session
-        self._read_only = read_only
-        self._ending = ending
-        self._hasty = hasty
-        self._opening = _open(session, pipeline.settings, read_only=read_only)
-        for step in self._opening[1:]:
-            note_statement(step.sql)
-        self.ended = False
-        self._driven = False
-        """Whether the driver knows of the transaction: it has to see the end of it, too."""
-
-    async def inspect(self, namespace: str, options: EngineConfig) -> Inspection:
-        """What the role may see of the schema ``namespace``, for the root document."""
-        return await inspect(await self._drive(), namespace, options)
-
-    async def fetch_lines(self, sql: str, values: Sequence[str]) -> list[str]:
-        """Run a statement whose rows are one text each."""
-        return [
-            (line or b"").decode()
-            for (line,) in await self._fetch(Step(self._mark(sql), encode_values(values)))
-        ]
-
-    async def fetch(
-        self, sql: str, values: Sequence[str], binary: Sequence[bool] = (), *, last: bool = False
-    ) -> Rows:
-        """Run a statement of the engine and give its one row, if it has one; ``binary`` columns come so.
-
-        ``last``: nothing follows that could undo it. Then a transaction that reads, or is hasty, ends in the
-        same trip. Raises OutcomeUnknown if it is lost there.
-        """
-        found = await self._fetch(Step(self._mark(sql), encode_values(values, binary)), last=last)
-        if not found:
-            return Rows(total=0, page=0, body=None, headers=None, status=None)
-        total, page, body, headers, status, *of_insert = found[0]
-        location, inserted = of_insert or (None, None)
-        return Rows(
-            total=None if total is None else int(total),
-            page=int(page or 0),
-            body=body,
-            headers=None if headers is None else headers.decode(),
-            status=None if status is None else status.decode(),
-            location=None if location is None else json.loads(location),
-            inserted=None if inserted is None else int(inserted),
-        )
-
-    async def end(self) -> None:
-        """Commit, or undo what is not to stay. Raises OutcomeUnknown."""
-        if self.ended or self._opening:
-            return
-        if self._session.rollback:
-            await self._run(Step("SET CONSTRAINTS ALL IMMEDIATE"), Step("ROLLBACK"))
-        elif self._read_only:
-            await self._run(*self._ending)
-        else:
-            await self._commit((_COMMIT,), 0)
-
-    def _mark(self, sql: str) -> str:
-        return f"{note_statement(sql)} {_mark(self._session.role)}"
-
-    async def _fetch(self, step: Step, *, last: bool = False) -> list[list[bytes | None]]:
-        ends = self._read_only or self._hasty
-        self.ended = last and ends and not self._session.rollback and not self._driven
-        opening, self._opening = self._opening, ()
-        if not self.ended:
-            return await self._pipeline.run((*opening, step), len(opening))
-        if self._read_only:
-            return await self._pipeline.run((*opening, step, *self._ending), len(opening))
-        return await self._commit((*opening, step, _COMMIT), len(opening))
-
-    async def _commit(self, steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
-        """Run ``steps``, the last of which commits. Raises OutcomeUnknown where nobody knows if it did."""
-        try:
-            return await self._pipeline.run(steps, wanted)
-        except NeverSent:
-            raise
-        except Refused as error:
-            if error.step < len(steps) - 1 or is_refusal(error.message):
-                raise
-            raise OutcomeUnknown from error
-        except (*_FAULTS, asyncio.CancelledError) as error:
-            raise OutcomeUnknown from error
-
-    async def _run(self, *steps: Step) -> None:
-        if self._driven:
-            for step in steps:
-                await self._pipeline.driver.execute(step.sql)
-        else:
-            await self._pipeline.run(steps, len(steps))
-
-    async def _drive(self) -> Any:
-        """The driver's connection, inside the transaction, which it then has to end as well."""
-        opening, self._opening = self._opening, ()
-        if opening:
-            await self._pipeline.run(opening, len(opening))
-        self._driven = True
-        return self._pipeline.driver
-
-
-_COMMIT = Step("COMMIT")
-
-_UNDO = (Step("ROLLBACK"), Step("SELECT pg_catalog.pg_advisory_unlock_all()"))
-"""The end of what must leave nothing behind. READ ONLY refuses what writes to tables, and no more than that:
-a function may notify, set what outlives the transaction, make temporary tables, take locks of the session.
-"""
-
-
-@lru_cache(maxsize=512)
-def _open(session: Session, more: Settings, *, read_only: bool) -> tuple[Step, ...]:
-    """What comes before the first statement of a transaction; the settings that clients have recur.
-
-    ``more`` are settings besides the session's.
-    """
-    mode = "READ ONLY" if read_only else "READ WRITE"
-    values = encode_values(tuple(chain.from_iterable((*more, *session.settings))))
-    begin = Step(f"BEGIN ISOLATION LEVEL {session.isolation} {mode}")
-    settings = Step(_set_all(len(more) + len(session.settings)), values)
-    if session.pre_request is None:
-        return begin, settings
-    return begin, settings, Step(f"SELECT {session.pre_request}()")
-
-
-@lru_cache(maxsize=64)
-def _set_all(count: int) -> str:
-    calls = (f"set_config(${2 * number + 1}, ${2 * number + 2}, true)" for number in range(count))
-    return f"SELECT {', '.join(calls)}"
 
 
 class AnswersReads(Protocol):
@@ -274,7 +124,14 @@ class Database:
 
         Its queries have to be in transactions: behind a pooler, others may be on different servers.
         """
-        return await self._lend(lambda pipeline: work(pipeline.driver), authenticated=True)
+
+        async def carry_out(pipeline: Pipeline) -> _Result:
+            steps = () if pipeline.standing is None else pipeline.standing.clear()
+            if steps:
+                await pipeline.run(steps, len(steps))
+            return await work(pipeline.driver)
+
+        return await self._lend(carry_out, authenticated=True)
 
     async def transact(self, session: Session, work: Callable[[Transaction], Awaitable[_Result]]) -> _Result:
         """What ``work`` makes of a transaction with the settings of ``session``.
@@ -289,7 +146,7 @@ class Database:
                 pipeline,
                 session,
                 read_only=session.read_only or self._read_only,
-                ending=_UNDO if self._read_only else (_COMMIT,),
+                ending=UNDO if self._read_only else (COMMIT,),
                 hasty=self._hasty,
             )
             result = await work(transaction)
@@ -307,7 +164,7 @@ class Database:
             try:
                 return await work(pipeline)
             except (Refused, asyncpg.PostgresError, ApiError):
-                await _roll_back(pipeline, _UNDO if self._read_only else _UNDO[:1])
+                await _roll_back(pipeline, UNDO if self._read_only else UNDO[:1])
                 raise
             except BaseException:
                 # Cancelled or broken midway: nobody knows what the connection still expects, so it goes.
@@ -317,7 +174,7 @@ class Database:
                 self.pool.release(lease)
         except Refused as error:
             raise translate_fault(error.message, authenticated=authenticated, dialect=dialect) from None
-        except _FAULTS as error:
+        except FAULTS as error:
             raise translate_fault(error, authenticated=authenticated, dialect=dialect) from error
 
     async def _connect(self) -> Pipeline:
@@ -339,18 +196,24 @@ class Database:
         watches = connection.get_server_version() >= (14,)
         if watches and prepares:
             await connection.execute("SET {} = '{}'".format(*_WATCH_CLIENT))
-        settings = (_WATCH_CLIENT,) if watches and not prepares else ()
-        return Pipeline(connection, prepares=prepares, settings=settings, largest=self._largest)
+        direct = prepares and await _is_direct(connection)
+        if direct:
+            await connection.execute(_QUIET)
+        return Pipeline(
+            connection,
+            prepares=prepares,
+            settings=(_WATCH_CLIENT,) if watches and not prepares else (),
+            standing=Standing() if direct else None,
+            largest=self._largest,
+        )
 
 
-@lru_cache(maxsize=1024)
-def _mark(role: str) -> str:
-    """What keeps the prepared statements of roles apart.
+async def _is_direct(connection: Any) -> bool:
+    """Whether no pooler is in between, which makes up the process that it says we are connected to.
 
-    Where PostgreSQL plans a call of a function in SQL, it may put the function's body in its place; who may
-    call it is then asked once, of the role that the plan is made for. Another role must not get that plan.
+    What stands on a connection that a pooler lends to others would be theirs.
     """
-    return f"/* {sha256(role.encode('utf-8', 'surrogateescape')).hexdigest()[:32]} */"
+    return bool(await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid())
 
 
 async def _read_snapshot(connection: Any) -> Any:
@@ -365,5 +228,5 @@ async def _roll_back(pipeline: Pipeline, steps: tuple[Step, ...]) -> None:
                 await pipeline.driver.execute(step.sql)
         elif pipeline.in_transaction:
             await pipeline.run(steps, len(steps))
-    except (Refused, *_FAULTS):
+    except (Refused, *FAULTS):
         pipeline.terminate()

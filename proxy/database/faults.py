@@ -9,6 +9,9 @@ from proxy.engine.dialect import PRESENT, Dialect
 from proxy.engine.sqlstate import make_database_error
 from proxy.errors import ApiError, EngineDown, EngineOverflows
 
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What the driver raises, and what a connection does that breaks."""
+
 _BROKEN = (
     *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(ConnectionResetError, BrokenPipeError),

@@ -8,20 +8,20 @@ driver cannot send them so. It connects, authenticates, encrypts, and does all t
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from proxy.database.last_used import LastUsed
+from proxy.database.standing import Standing
 from proxy.database.wire import (
     LARGEST,
     SYNC,
     MessageReader,
     MessageTooLong,
     NoMessage,
+    Step,
     close_message,
-    encode_values,
     execute_messages,
     frame,
     parse_message,
@@ -36,14 +36,6 @@ _ROOM = 1 << 20
 _PARSED, _ROW, _DONE, _EMPTY, _ERROR, _READY = map(ord, "1DCIEZ")
 _IDLE = b"I"
 _LOST = "connection was closed in the middle of operation"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A statement with its values, as ``encode_values`` makes them."""
-
-    sql: str
-    values: bytes = encode_values(())
 
 
 class AnswerTooLarge(ConnectionResetError):
@@ -83,7 +75,8 @@ class Pipeline(asyncio.Protocol):
     """Runs steps on ``driver``, an idle connection of asyncpg.
 
     ``prepares``: statements are prepared once per connection and kept, else each time. ``settings`` are
-    those that each transaction has to make. ``largest``: a longer message ends the connection.
+    those that each transaction has to make. ``standing``: settings may stand, as it leads to one server.
+    ``largest``: a longer message ends the connection.
     """
 
     def __init__(
@@ -92,10 +85,12 @@ class Pipeline(asyncio.Protocol):
         *,
         prepares: bool,
         settings: Settings = (),
+        standing: Standing | None = None,
         largest: Callable[[], int] = lambda: LARGEST,
     ) -> None:
         self.driver = driver
         self.settings = settings
+        self.standing = standing
         self._prepares = prepares
         self._loop = asyncio.get_running_loop()
         self._inner: asyncio.Protocol = driver._protocol

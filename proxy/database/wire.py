@@ -5,6 +5,7 @@ Source: PostgreSQL 16 documentation, sections 55.2.3 (extended query), 55.2.4 (p
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 SYNC = b"S\0\0\0\x04"
 LARGEST = 1 << 30
@@ -43,6 +44,14 @@ def encode_values(values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
     parts.append(_COUNT.pack(len(binary)))
     parts += (b"\0\x01" if one else b"\0\0" for one in binary)
     return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A statement with its values, as ``encode_values`` makes them."""
+
+    sql: str
+    values: bytes = encode_values(())
 
 
 def execute_messages(name: bytes, values: bytes) -> bytes:

@@ -40,7 +40,7 @@ class Relation:
     """A table, view, materialized view, foreign or partitioned table.
 
     ``key`` is its primary key, for a view what PostgREST takes for one. ``unique`` are the keys, without
-    nulls, that no two rows share.
+    nulls, that no two rows share. ``quiet`` is its oid, where reading it runs nothing but what is built in.
     """
 
     schema: str
@@ -53,6 +53,7 @@ class Relation:
     deletable: bool = False
     description: str | None = None
     unique: tuple[tuple[str, ...], ...] = ()
+    quiet: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

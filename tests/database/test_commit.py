@@ -11,9 +11,10 @@ import pytest
 
 from proxy.config import EngineConfig
 from proxy.database.answer import answer
-from proxy.database.connection import Database, Transaction
+from proxy.database.connection import Database
 from proxy.database.pipeline import NeverSent, Pipeline
 from proxy.database.snapshot import EngineSnapshot
+from proxy.database.transaction import Transaction
 from proxy.engine.sql.session import Rehearsal, Session
 from proxy.errors import EngineDown, OutcomeUnknown
 from proxy.messages import Answer, Request

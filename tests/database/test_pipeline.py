@@ -7,8 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from proxy.database.pipeline import AnswerTooLarge, NeverSent, Pipeline, Refused, Step
-from proxy.database.wire import encode_values
+from proxy.database.pipeline import AnswerTooLarge, NeverSent, Pipeline, Refused
+from proxy.database.wire import Step, encode_values
 from tests.faults.relay import relaying
 from tests.support.database import ConformanceDatabase
 

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from proxy.database.pipeline import Pipeline, Refused, Step
-from proxy.database.wire import encode_values
+from proxy.database.pipeline import Pipeline, Refused
+from proxy.database.wire import Step, encode_values
 from proxy.loop import FAST_LOOP
 from tests.support.database import ConformanceDatabase
 

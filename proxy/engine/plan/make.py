@@ -34,6 +34,7 @@ from proxy.engine.plan.negotiate import (
     refuse_unknown_preferences,
     wants_rollback,
 )
+from proxy.engine.plan.quiet import find_quiet
 from proxy.engine.plan.relations import find_relation
 from proxy.engine.plan.tree import (
     SOURCE,
@@ -90,6 +91,7 @@ def _plan_read(request: ApiRequest, schema: Schema, options: EngineConfig) -> Pl
     shape = _make_shape(request, tree, body, media)
     if limited:
         shape = replace(shape, count_limit=(options.db_max_rows or 0) + 1)
+    shape = replace(shape, quiet=find_quiet(shape, schema))
     plan = _make_plan(request, schema, options, shape, media)
     return replace(
         plan,

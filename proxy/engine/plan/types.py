@@ -264,13 +264,17 @@ class ReadNode:
         return self.spread and self.link is not None and not self.link.to_one
 
 
-def walk_values(plan: Any) -> Iterator[Value]:
-    """Every ``Value`` in ``plan``, in an order that is the same for equal plans."""
-    if isinstance(plan, Value):
-        yield plan
-    elif isinstance(plan, tuple):
+def walk(plan: Any) -> Iterator[Any]:
+    """Every dataclass in ``plan``, in an order that is the same for equal plans."""
+    if isinstance(plan, tuple):
         for item in plan:
-            yield from walk_values(item)
+            yield from walk(item)
     elif is_dataclass(plan):
+        yield plan
         for part in fields(plan):
-            yield from walk_values(getattr(plan, part.name))
+            yield from walk(getattr(plan, part.name))
+
+
+def walk_values(plan: Any) -> Iterator[Value]:
+    """Every ``Value`` in ``plan``, in that order."""
+    return (part for part in walk(plan) if isinstance(part, Value))

@@ -199,12 +199,17 @@ class Explain:
     options: tuple[str, ...]
 
 
+Quiet: TypeAlias = tuple[tuple[QualifiedName, int], ...]
+"""Relations with their oids; see ``proxy.engine.plan.quiet``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """All that the SQL of a request depends on.
 
     ``source`` is what gives the rows that ``root`` reads, where it is not a relation. ``count``: all rows
-    that match are counted, ``count_limit`` of them at the most.
+    that match are counted, ``count_limit`` of them at the most. ``quiet`` are the relations that are
+    read, where nothing runs but what is built in.
     """
 
     root: ReadNode
@@ -213,6 +218,7 @@ class Shape:
     count: bool = False
     count_limit: int | None = None
     explain: Explain | None = None
+    quiet: Quiet = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class Session:
     """The settings of one transaction, in order, and whether the database must hold it read only.
 
     ``rollback``: its work is undone at the end. ``authenticated``: the role is not the anonymous one.
-    ``pre_request`` is a function's name, quoted.
+    ``pre_request`` is a function's name, quoted. ``standing`` are those of the settings that matter where
+    nobody can see the others; None where somebody might.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Session:
     isolation: str = "READ COMMITTED"
     pre_request: str | None = None
     role: str = ""
+    standing: Settings | None = None
 
 
 def make_session(
@@ -57,16 +59,23 @@ def make_session(
     timezone: str | None = None,
     function: Function | None = None,
     rehearsal: Rehearsal | None = None,
+    quiet: bool = False,
 ) -> Session:
-    """The session of a request of ``identity`` in the schema ``namespace``, calling ``function`` or none."""
+    """The session of a request of ``identity`` in the schema ``namespace``, calling ``function`` or none.
+
+    ``quiet``: nothing runs for it but what is built in.
+    """
     dialect = find_dialect(options.compat)
     extra = options.db_extra_search_path or (("",) if dialect.searches_empty_name else ())
     path = ", ".join(quote(part) for part in (namespace, *extra))
     of_role = schema.role_settings.get(identity.role, ())
-    settings = [
+    standing = (
         ("search_path", path),
         *((key, value) for key, value in of_role if key != _ISOLATION),
         ("role", identity.role),
+    )
+    settings = [
+        *standing,
         ("request.jwt.claims", _encode(identity.claims)),
         ("request.method", request.method),
         ("request.path", request.path.decode("utf-8", "replace")),
@@ -83,6 +92,7 @@ def make_session(
     isolation = function.isolation if function is not None else None
     isolation = isolation or dict(of_role).get(_ISOLATION, "")
     level = isolation.upper() if isolation.lower() in _LEVELS else "READ COMMITTED"
+    quiet = quiet and timezone is None and not rollback and level == "READ COMMITTED"
     return Session(
         settings=tuple(settings),
         search_path=path,
@@ -92,6 +102,7 @@ def make_session(
         isolation=level,
         pre_request=None if options.db_pre_request is None else _quote_function(options.db_pre_request),
         role=identity.role,
+        standing=standing if quiet and options.db_pre_request is None else None,
     )
 
 

@@ -5,12 +5,12 @@ Source: PostgREST 14, reference 2.1.
 
 from sqlalchemy import CTE, func, literal_column, select
 
-from proxy.engine.plan.whole import CallNode, Insert, Shape
+from proxy.engine.plan.whole import CallNode, Insert, Quiet, Shape
 from proxy.engine.sql.body import make_body
 from proxy.engine.sql.call import make_call_rows
 from proxy.engine.sql.change import make_change_rows, make_inserted, make_location
 from proxy.engine.sql.conditions import Bind, Expression
-from proxy.engine.sql.elements import Rows, setting, whole_row
+from proxy.engine.sql.elements import Rows, quote, quote_text, setting, whole_row
 from proxy.engine.sql.read import make_count, make_rows
 
 _SOURCE = "pgrst_source"
@@ -39,6 +39,8 @@ def make_statement(shape: Shape, bind: Bind) -> Rows:
     ]
     if isinstance(shape.source, Insert):
         columns += [make_location(shape.source, source, row), make_inserted(shape.source)]
+    if shape.quiet:
+        columns.append(_make_loud(shape.quiet))
     labels = zip(columns, name_columns(shape), strict=True)
     statement = select(*(column.label(label) for column, label in labels)).select_from(row)
     # What is read of a call or a change names its source by text only, which is put in front by hand.
@@ -48,7 +50,21 @@ def make_statement(shape: Shape, bind: Bind) -> Rows:
 def name_columns(shape: Shape) -> tuple[str, ...]:
     """What the columns of the statement's one row are called."""
     always = ("total_result_set", "page_total", "body", "response_headers", "response_status")
-    return (*always, "header", "response_inserted") if isinstance(shape.source, Insert) else always
+    if isinstance(shape.source, Insert):
+        return (*always, "header", "response_inserted")
+    return (*always, "loud") if shape.quiet else always
+
+
+def _make_loud(relations: Quiet) -> Expression:
+    """Whether one of ``relations`` is another one by now, or has row security.
+
+    PostgREST sees such a change without a new schema cache, as it asks by names and tells everything.
+    """
+    parts = (
+        f"row_security_active({oid}::oid) OR {quote_text(quote(*relation))}::regclass <> {oid}::oid"
+        for relation, oid in relations
+    )
+    return literal_column(" OR ".join(parts))
 
 
 def _make_source(shape: Shape, bind: Bind) -> CTE:

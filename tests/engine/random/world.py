@@ -10,8 +10,9 @@ from typing import Any
 from proxy.config import EngineConfig
 from proxy.database.answer import answer
 from proxy.database.connection import Database
-from proxy.database.pipeline import Pipeline, Step
+from proxy.database.pipeline import Pipeline
 from proxy.database.snapshot import EngineSnapshot
+from proxy.database.wire import Step
 from proxy.engine.schema import Schema
 from proxy.engine.sql.build import build_statement
 from proxy.messages import Answer, Headers, Request
