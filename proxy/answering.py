@@ -69,7 +69,9 @@ class Answering:
 
     async def open(self, listening: socket.socket, seat: Seat) -> None:
         """Take clients from ``listening``, which is closed in the end; others who do so have seats, too."""
-        handler = LoneHandler(self._answer, self._emit, server=self._server, note=self._note)
+        handler = LoneHandler(
+            self._answer, self._emit, server=self._server, wants=self._log.wants, note=self._note
+        )
         door = FrontDoor(handler, Limits(), self._emit, grace=_GRACE)
         self._stack.push_async_callback(door.close)
         await door.open_on(listening, seat)
@@ -129,8 +131,6 @@ class Answering:
             return answer_trouble(error.error, request, options)
 
     def _note(self, visit: Visit) -> None:
-        if not self._log.wants(visit.answer):
-            return
         options = self._options
         if answer_preflight(visit.request, options) is None:
             self._log.note(visit, _find_role(visit.request, options))

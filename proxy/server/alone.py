@@ -40,16 +40,31 @@ def forget(visit: Visit) -> None:
     """Take no note of ``visit``."""
 
 
+def want_none(answer: Answer) -> bool:
+    """No request need be noted that has this ``answer``."""
+    return False
+
+
 class LoneHandler:
     """Called with each request that the front door has read; returns when its reply is written.
 
-    Each answer of ``ask`` is noted. ``server`` is the ``Server`` header of every answer; empty for none.
+    Each answer of ``ask`` that somebody ``wants`` is noted. ``server`` is the ``Server`` header of every
+    answer; empty for none.
     """
 
-    def __init__(self, ask: Ask, emit: Emit, *, server: bytes, note: Note = forget) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        emit: Emit,
+        *,
+        server: bytes,
+        wants: Callable[[Answer], bool] = want_none,
+        note: Note = forget,
+    ) -> None:
         self._ask = ask
         self._emit = emit
         self._server = ((b"Server", server),) if server else ()
+        self._wants = wants
         self._note = note
 
     async def __call__(self, client: ClientRequest) -> Reply:
@@ -77,12 +92,15 @@ class LoneHandler:
             # The text of an exception may hold a token or a value from the database.
             self._emit(Crashed("engine", type(error).__name__))
             answer = render_error(refusals.internal())
-        self._note(Visit(request, answer, head.minor, client.peer))
+        if self._wants(answer):
+            self._note(Visit(request, answer, head.minor, client.peer))
         await self._say(client, answer)
 
     async def _say(self, client: ClientRequest, answer: Answer) -> None:
-        headers = (*self._server, *answer.headers)
-        await client.reply.answer(Answer(answer.status, headers, answer.body, answer.reason))
+        if self._server:
+            headers = (*self._server, *answer.headers)
+            answer = Answer(answer.status, headers, answer.body, answer.reason)
+        await client.reply.answer(answer)
 
 
 async def _complete(request: Request, client: ClientRequest, head: RequestHead) -> Request:

@@ -16,12 +16,12 @@ from proxy.messages import Answer
 from proxy.server.bodies import LAST_CHUNK, frame_chunk
 from proxy.server.dates import http_date
 from proxy.server.heads import (
-    FRAMING,
     RequestHead,
     ResponseHead,
     never_has_body,
     standard_reason,
     status_line,
+    write_section,
 )
 from proxy.server.refusals import Refusal
 from proxy.server.request_body import RequestBody
@@ -122,23 +122,12 @@ class Reply:
         if not self._body.complete:
             self.keep_alive = False
         bodiless = never_has_body("" if request is None else request.method, answer.status)
-        lines = [
+        self._head = b"%bDate: %b\r\n%b%b\r\n" % (
             status_line(answer.status, answer.reason or standard_reason(answer.status)),
-            b"Date: %b\r\n" % http_date(),
-        ]
-        length = b"%d" % len(answer.body)
-        # A function in the database may set any header; where the answer ends is for us to say.
-        headers = [
-            (name, value)
-            for name, value in answer.headers
-            if (key := name.lower()) not in FRAMING
-            or (key == b"content-length" and (bodiless or value == length))
-        ]
-        lines += [b"%b: %b\r\n" % (name, _one_line(value)) for name, value in headers]
-        if not bodiless and all(name.lower() != b"content-length" for name, _ in headers):
-            lines.append(b"Content-Length: %b\r\n" % length)
-        lines.append(self._connection_line(request))
-        self._head = b"".join((*lines, b"\r\n"))
+            http_date(),
+            write_section(answer.headers, None if bodiless else len(answer.body)),
+            self._connection_line(request),
+        )
         self._chunked = False
         self.status = answer.status
         await self.finish(b"" if bodiless else answer.body)
@@ -205,10 +194,3 @@ class ClientRequest:
     def _cancel(self, error: BaseException) -> None:
         """Called by aiohttp when the client is gone."""
         self._payload.set_exception(ClientGone(), error)
-
-
-def _one_line(value: bytes) -> bytes:
-    """``value`` without line breaks, which would end the header line early (RFC 9110, section 5.5)."""
-    if b"\n" in value or b"\r" in value:
-        return b" ".join(line.strip() for line in value.splitlines())
-    return value

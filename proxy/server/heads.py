@@ -193,6 +193,40 @@ def status_line(status: int, reason: bytes) -> bytes:
     return b"HTTP/1.1 %03d %b\r\n" % (status, reason)
 
 
+def write_section(headers: Headers, length: int | None) -> bytes:
+    """The header lines of an answer of our own with so many bytes of body, None if it may not have one.
+
+    A function in the database may set any header; where the answer ends is for us to say.
+    """
+    size = (b"Content-Length", b"%d" % (length or 0))
+    section = b"".join([b"%b: %b\r\n" % header for header in headers])
+    usual = length is not None and size in headers and _frames_by_length(tuple([name for name, _ in headers]))
+    if usual and section.count(b"\n") == section.count(b"\r") == len(headers):
+        return section
+    kept = [
+        (name, value)
+        for name, value in headers
+        if (key := name.lower()) not in FRAMING
+        or (key == size[0].lower() and (length is None or value == size[1]))
+    ]
+    if length is not None and all(name.lower() != size[0].lower() for name, _ in kept):
+        kept.append(size)
+    return b"".join(b"%b: %b\r\n" % (name, _one_line(value)) for name, value in kept)
+
+
+@lru_cache(_REMEMBERED)
+def _frames_by_length(names: tuple[bytes, ...]) -> bool:
+    """Whether one ``Content-Length`` is all that these say of where a message ends."""
+    return [name for name in names if name.lower() in FRAMING] == [b"Content-Length"]
+
+
+def _one_line(value: bytes) -> bytes:
+    """``value`` without line breaks, which would end the header line early (RFC 9110, section 5.5)."""
+    if b"\n" in value or b"\r" in value:
+        return b" ".join(line.strip() for line in value.splitlines())
+    return value
+
+
 def standard_reason(status: int) -> bytes:
     """The registered phrase for ``status``; empty for a number that has none, as PostgREST sends it."""
     return _PHRASES.get(status, b"")

@@ -45,7 +45,9 @@ async def door(
     ask: Callable[[Request], Awaitable[Answer]] = echo, server: bytes = b"me/1", path: str = ""
 ) -> AsyncIterator[Stage]:
     stage = Stage()
-    handler = LoneHandler(ask, stage.events.append, server=server, note=stage.visits.append)
+    handler = LoneHandler(
+        ask, stage.events.append, server=server, wants=lambda _: True, note=stage.visits.append
+    )
     front = FrontDoor(handler, Limits(), stage.events.append, grace=1.0)
     listening = bind_path(path, 0o660) if path else bind_port("127.0.0.1", 0)
     await front.open_on(listening)
