@@ -19,6 +19,8 @@ _TRUSTED = 1.0
 _ALWAYS_SET = frozenset({"search_path", "role"})
 """What every other transaction makes for itself."""
 
+_RESET_ROLE = Step("RESET role")
+
 
 class Standing:
     """What stands on one connection. ``clock`` gives seconds that only grow."""
@@ -33,11 +35,11 @@ class Standing:
         """What has ``settings`` stand and no others, together with a read; nothing while they do."""
         if settings == self._settings and self._clock() < self._until:
             return ()
-        self._settings = None
         names = {name for name, _ in settings}
-        dropped = _reset(self._names - names)
+        steps = self._reset(self._names - names, own=len(names) > len(_ALWAYS_SET))
+        self._settings = None
         self._names |= names
-        return (*dropped, set_all(settings, local=False))
+        return (*steps, set_all(settings, local=False))
 
     def keep(self, settings: Settings) -> None:
         """The read has succeeded, and so has what ``make`` gave for it."""
@@ -46,20 +48,26 @@ class Standing:
             self._names = {name for name, _ in settings}
             self._until = self._clock() + _TRUSTED
 
-    def leave(self) -> tuple[Step, ...]:
-        """What a transaction has to begin with that may do anything, also to what stands."""
+    def leave(self, *, own: bool) -> tuple[Step, ...]:
+        """What a transaction has to begin with that may do anything, also to what stands.
+
+        ``own``: its role has settings of its own, besides those that every transaction makes.
+        """
         self._settings = None
-        return _reset(self._names - _ALWAYS_SET)
+        return self._reset(self._names - _ALWAYS_SET, own=own)
 
     def clear(self) -> tuple[Step, ...]:
         """What has nothing stand any more."""
-        steps = _reset(self._names)
+        steps = self._reset(self._names, own=False)
         self._settings, self._names = None, frozenset()
         return steps
 
-
-def _reset(names: Set[str]) -> tuple[Step, ...]:
-    return tuple(Step(f"RESET {quote(*name.split('.'))}") for name in sorted(names))
+    def _reset(self, names: Set[str], *, own: bool) -> tuple[Step, ...]:
+        """Take back ``names``; and the role first, which may not be allowed to, nor to make its ``own``."""
+        if not self._names or not (names or own):
+            return ()
+        others = sorted(names - {"role"})
+        return (_RESET_ROLE, *(Step(f"RESET {quote(*name.split('.'))}") for name in others))
 
 
 @lru_cache(maxsize=512)

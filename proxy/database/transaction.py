@@ -174,7 +174,7 @@ class Transaction:
             return ()
         self._begun = True
         standing = self._pipeline.standing
-        left = () if standing is None else standing.leave()
+        left = () if standing is None else standing.leave(own=self._session.own)
         begin, *settings = _open(self._session, self._pipeline.settings, read_only=self._read_only)
         for step in settings:
             note_statement(step.sql)

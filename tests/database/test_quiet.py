@@ -184,6 +184,25 @@ async def test_a_roles_own_settings_stand_with_it_and_no_longer(stage: Stage) ->
         assert await stage.read("/rpc/timeout") == "0"
 
 
+async def test_a_role_has_settings_that_it_may_not_make_itself(stage: Stage) -> None:
+    if stage.direct.get_server_version() < (15,):
+        pytest.skip("no role may be granted a parameter before PostgreSQL 15")
+    await stage.direct.execute("GRANT SET ON PARAMETER deadlock_timeout TO dlm_authenticator")
+    schema = replace(stage.snapshot.schema, role_settings={"dlm_operator": (("deadlock_timeout", "900ms"),)})
+    stage.snapshot = EngineSnapshot(stage.snapshot.options, schema)
+    try:
+        for _ in range(2):
+            assert await stage.is_quiet("/note")
+            assert await stage.is_quiet("/note", "dlm_operator")
+            assert await stage.read("/rpc/timeout") == "0"
+            assert await stage.is_quiet("/note")
+            assert await stage.read("/rpc/timeout", "dlm_operator") == "0"
+            assert await stage.is_quiet("/note", "dlm_operator")
+            assert await stage.database.run(lambda connection: connection.fetchval("SELECT 1")) == 1
+    finally:
+        await stage.direct.execute("REVOKE SET ON PARAMETER deadlock_timeout FROM dlm_authenticator")
+
+
 async def test_what_takes_too_long_is_not_tried_again(stage: Stage) -> None:
     schema = replace(stage.snapshot.schema, role_settings={"dlm_anon": (("statement_timeout", "50ms"),)})
     stage.snapshot = EngineSnapshot(stage.snapshot.options, schema)

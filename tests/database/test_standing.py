@@ -11,6 +11,7 @@ SLOW: Settings = (
     ("app.tenant", "1"),
     ("role", "slow"),
 )
+OWN_RESET = (Step("RESET role"), Step('RESET "app"."tenant"'), Step('RESET "statement_timeout"'))
 
 
 class Clock:
@@ -51,25 +52,31 @@ def test_a_read_that_failed_leaves_nothing_that_could_be_relied_on() -> None:
 def test_what_another_role_had_besides_is_taken_back() -> None:
     standing = Standing(Clock())
     stand(standing, SLOW)
-    resets = (Step('RESET "app"."tenant"'), Step('RESET "statement_timeout"'))
-    assert stand(standing, ANON) == (*resets, set_all(ANON, local=False))
+    assert stand(standing, ANON) == (*OWN_RESET, set_all(ANON, local=False))
+
+
+def test_a_roles_own_settings_are_made_by_the_login_role() -> None:
+    standing = Standing(Clock())
     assert stand(standing, SLOW) == (set_all(SLOW, local=False),)
+    stand(standing, ANON)
+    assert stand(standing, SLOW) == (Step("RESET role"), set_all(SLOW, local=False))
 
 
 def test_a_transaction_takes_back_what_it_does_not_make_itself_and_may_change_the_rest() -> None:
     standing = Standing(Clock())
-    assert standing.leave() == ()
+    assert standing.leave(own=True) == ()
     stand(standing, ANON)
-    assert standing.leave() == ()
+    assert standing.leave(own=False) == ()
+    assert standing.leave(own=True) == (Step("RESET role"),)
     assert stand(standing, ANON) == (set_all(ANON, local=False),)
     stand(standing, SLOW)
-    assert standing.leave() == (Step('RESET "app"."tenant"'), Step('RESET "statement_timeout"'))
+    assert standing.leave(own=False) == OWN_RESET
 
 
 def test_everything_can_be_taken_back() -> None:
     standing = Standing(Clock())
     assert standing.clear() == ()
     stand(standing, ANON)
-    assert standing.clear() == (Step('RESET "role"'), Step('RESET "search_path"'))
+    assert standing.clear() == (Step("RESET role"), Step('RESET "search_path"'))
     assert standing.clear() == ()
     assert stand(standing, ANON) == (set_all(ANON, local=False),)

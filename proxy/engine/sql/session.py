@@ -33,7 +33,7 @@ class Session:
 
     ``rollback``: its work is undone at the end. ``authenticated``: the role is not the anonymous one.
     ``pre_request`` is a function's name, quoted. ``standing`` are those of the settings that matter where
-    nobody can see the others; None where somebody might.
+    nobody can see the others; None where somebody might. ``own``: the role has settings of its own.
     """
 
     settings: Settings
@@ -45,6 +45,7 @@ class Session:
     pre_request: str | None = None
     role: str = ""
     standing: Settings | None = None
+    own: bool = False
 
 
 def make_session(
@@ -103,6 +104,7 @@ def make_session(
         pre_request=None if options.db_pre_request is None else _quote_function(options.db_pre_request),
         role=identity.role,
         standing=standing if quiet and options.db_pre_request is None else None,
+        own=len(standing) > 2,
     )
 
 
