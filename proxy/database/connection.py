@@ -25,7 +25,7 @@ from proxy.errors import ApiError
 _WATCH_CLIENT = ("client_connection_check_interval", "1s")
 """Else a statement that was given up here would go on there, or wait for its lock for ever."""
 
-_QUIET = "SET default_transaction_read_only = on; SET default_transaction_isolation = 'read committed'"
+_QUIET = (("default_transaction_read_only", "on"), ("default_transaction_isolation", "read committed"))
 """For what is read without a transaction around it."""
 
 _SNAPSHOT = "SELECT concat_ws(' ', pg_current_snapshot(), pg_last_wal_replay_lsn())"
@@ -180,8 +180,8 @@ class Database:
     async def _connect(self) -> Pipeline:
         """A connection for transactions.
 
-        Without prepared statements it may lead to a pooler, which lends a server for the length of one
-        transaction: nothing may be set for longer there.
+        It may lead to a pooler, which lends a server for the length of one transaction: nothing may be set
+        for longer there.
         """
         prepares = self._options.db_prepared_statements
         arguments = make_arguments(self._options.db_uri, os.environ, fallback_name=self._name)
@@ -193,18 +193,14 @@ class Database:
             max_cached_statement_lifetime=0,
             max_cacheable_statement_size=0,
         )
-        watches = connection.get_server_version() >= (14,)
-        if watches and prepares:
-            await connection.execute("SET {} = '{}'".format(*_WATCH_CLIENT))
-        direct = prepares and await _is_direct(connection)
-        if direct:
-            await connection.execute(_QUIET)
+        settings = (_WATCH_CLIENT,) if connection.get_server_version() >= (14,) else ()
+        standing = None
+        if prepares and await _is_direct(connection):
+            for name, value in (*settings, *_QUIET):
+                await connection.execute(f"SET {name} = '{value}'")
+            settings, standing = (), Standing()
         return Pipeline(
-            connection,
-            prepares=prepares,
-            settings=(_WATCH_CLIENT,) if watches and not prepares else (),
-            standing=Standing() if direct else None,
-            largest=self._largest,
+            connection, prepares=prepares, settings=settings, standing=standing, largest=self._largest
         )
 
 
@@ -213,7 +209,9 @@ async def _is_direct(connection: Any) -> bool:
 
     What stands on a connection that a pooler lends to others would be theirs.
     """
-    return bool(await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid())
+    async with connection.transaction(readonly=True):
+        process = await connection.fetchval("SELECT pg_backend_pid()")
+    return bool(process == connection.get_server_pid())
 
 
 async def _read_snapshot(connection: Any) -> Any:

@@ -23,10 +23,15 @@ _RESET_ROLE = Step("RESET role")
 
 
 class Standing:
-    """What stands on one connection. ``clock`` gives seconds that only grow."""
+    """What stands on one connection. ``clock`` gives seconds that only grow.
+
+    It is not ``usable`` any more where a read has found that the schema cache is behind: until there is a new
+    one, and with it a new connection.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.usable = True
         self._settings: Settings | None = None
         self._names: Set[str] = frozenset()
         self._until = 0.0

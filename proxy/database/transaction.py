@@ -121,7 +121,7 @@ class Transaction:
         PostgreSQL's errors are told by the transaction, as what they tell may depend on its settings.
         """
         settings, standing = self._session.standing, self._pipeline.standing
-        if settings is None or standing is None or self._begun:
+        if settings is None or standing is None or not standing.usable or self._begun:
             return None
         opening = standing.make(settings)
         try:
@@ -130,10 +130,10 @@ class Transaction:
             if is_refusal(error.message) and not error.message.sqlstate.startswith(_INTERVENTION):
                 return None
             raise
-        if found[0][-1] != _FALSE:
-            self._pipeline.standing = None
-            return None
         standing.keep(settings)
+        if found[0][-1] != _FALSE:
+            standing.usable = False
+            return None
         self.ended = True
         return found
 

@@ -128,6 +128,7 @@ async def test_nothing_is_where_somebody_elses_function_may_be_found(stage: Stag
         ("/child?select=id,note!inner(text)&note.text=eq.one", True),
         ("/note?select=id.sum()", True),
         ("/note?or=(id.eq.1,text.like.*o*)", True),
+        ("/kept", True),
         ("/note?select=id,loud", False),
         ("/note?loud=eq.GET", False),
         ("/note?select=id&order=loud", False),
@@ -224,6 +225,17 @@ async def test_a_policy_is_told_who_asks_before_the_schema_cache_is_read_again(s
     for _ in range(2):
         assert [row["id"] for row in json.loads((await stage.ask("/note?select=id&order=id")).body)] == [2]
         assert await stage.read("/note?select=id&order=id", "dlm_operator") == [{"id": 1}, {"id": 2}]
+
+
+async def test_the_engine_is_itself_after_such_a_change_as_well(stage: Stage) -> None:
+    assert await stage.is_quiet("/note")
+    await stage.direct.execute("ALTER TABLE hush.note ENABLE ROW LEVEL SECURITY")
+    assert await stage.read("/note") == []
+    for _ in range(2):
+        assert not await stage.is_quiet("/note")
+        assert (
+            await stage.database.run(lambda one: one.fetchval("SELECT current_user")) == "dlm_authenticator"
+        )
 
 
 async def test_a_view_in_a_tables_place_is_too(stage: Stage) -> None:

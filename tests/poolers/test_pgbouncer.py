@@ -79,6 +79,18 @@ async def test_the_pooler_lends_another_server_for_another_transaction(pooled: C
         await other.close()
 
 
+async def test_nothing_stands_on_what_is_lent_to_others(
+    options: EngineConfig, conformance_database: ConformanceDatabase
+) -> None:
+    for url, stands in ((options.db_uri, False), (conformance_database.login_url(), True)):
+        prepares = replace(options, db_uri=url, db_prepared_statements=True)
+        database = Database(prepares, connections=1, application_name="standing")
+        lease = await database.pool.acquire()
+        assert (lease.connection.standing is not None) == stands
+        database.pool.release(lease)
+        await database.close()
+
+
 async def test_recorded_requests_are_answered_as_postgrest_answered_them_and_leave_nothing_behind(
     options: EngineConfig, conformance_database: ConformanceDatabase
 ) -> None:
