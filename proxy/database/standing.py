@@ -58,8 +58,11 @@ class Standing:
 
         ``own``: its role has settings of its own, besides those that every transaction makes.
         """
+        steps = self._reset(self._names - _ALWAYS_SET, own=own)
         self._settings = None
-        return self._reset(self._names - _ALWAYS_SET, own=own)
+        # A function may have its role stand, too.
+        self._names |= _ALWAYS_SET
+        return steps
 
     def clear(self) -> tuple[Step, ...]:
         """What has nothing stand any more."""

@@ -1,9 +1,11 @@
 """Reads that run nothing but what is built in: without a transaction, and without a word of their request."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from random import Random
 
 import asyncpg
 import pytest
@@ -41,6 +43,8 @@ CREATE FUNCTION hush.loud(hush.note) RETURNS text STABLE LANGUAGE sql
   AS $$ SELECT current_setting('request.method') $$;
 CREATE FUNCTION hush.become(who text) RETURNS text LANGUAGE sql
   AS $$ SELECT set_config('role', who, false) $$;
+CREATE FUNCTION hush.whoami() RETURNS text STABLE LANGUAGE sql
+  AS $$ SELECT current_user || ' ' || current_setting('statement_timeout') $$;
 CREATE FUNCTION hush.timeout() RETURNS text STABLE LANGUAGE sql
   AS $$ SELECT current_setting('statement_timeout') $$;
 INSERT INTO hush.note VALUES (1, 'one', 'calm', 'x', '{a}'), (2, 'two', 'cross', 'y', '{}');
@@ -202,6 +206,44 @@ async def test_a_role_has_settings_that_it_may_not_make_itself(stage: Stage) -> 
             assert await stage.database.run(lambda connection: connection.fetchval("SELECT 1")) == 1
     finally:
         await stage.direct.execute("REVOKE SET ON PARAMETER deadlock_timeout FROM dlm_authenticator")
+
+
+async def test_of_many_at_once_nobody_is_ever_somebody_else(stage: Stage) -> None:
+    schema = replace(stage.snapshot.schema, role_settings={"dlm_operator": (("statement_timeout", "7s"),)})
+    stage.snapshot = EngineSnapshot(stage.snapshot.options, schema)
+    stage.database = Database(stage.snapshot.options, connections=3, application_name="hush")
+    dice = Random(8)
+    requests: dict[tuple[str, str | None], object] = {
+        ("/other", "dlm_operator"): [{"id": 7, "text": "other"}],
+        ("/other", None): "42501",
+        ("/note?select=id&id=eq.1", None): [{"id": 1}],
+        ("/note?select=id&id=eq.1", "dlm_operator"): [{"id": 1}],
+        ("/note?select=id&id=eq.x", "dlm_operator"): "22P02",
+        ("/rpc/whoami", None): "dlm_anon 0",
+        ("/rpc/whoami", "dlm_operator"): "dlm_operator 7s",
+        ("/rpc/become?who=dlm_operator", None): "dlm_operator",
+    }
+
+    async def ask(target: str, role: str | None, patience: float) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                said = await stage.read(target, role)
+        except TimeoutError:
+            return
+        told = said["code"] if isinstance(said, dict) else said
+        assert told == requests[target, role], (target, role)
+
+    async def look() -> None:
+        user = await stage.database.run(lambda one: one.fetchval("SELECT current_user"))
+        assert user == "dlm_authenticator"
+
+    try:
+        for _ in range(40):
+            chosen = dice.choices(tuple(requests), k=20)
+            asked = [ask(*one, dice.choice((0.004, 30))) for one in chosen]
+            await asyncio.gather(look(), *asked, look())
+    finally:
+        await stage.database.close()
 
 
 async def test_what_takes_too_long_is_not_tried_again(stage: Stage) -> None:

@@ -65,6 +65,7 @@ def test_a_roles_own_settings_are_made_by_the_login_role() -> None:
 def test_a_transaction_takes_back_what_it_does_not_make_itself_and_may_change_the_rest() -> None:
     standing = Standing(Clock())
     assert standing.leave(own=True) == ()
+    assert standing.leave(own=True) == (Step("RESET role"),)
     stand(standing, ANON)
     assert standing.leave(own=False) == ()
     assert standing.leave(own=True) == (Step("RESET role"),)
