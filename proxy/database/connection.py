@@ -195,10 +195,14 @@ class Database:
         )
         settings = (_WATCH_CLIENT,) if connection.get_server_version() >= (14,) else ()
         standing = None
-        if prepares and await _is_direct(connection):
-            for name, value in (*settings, *_QUIET):
-                await connection.execute(f"SET {name} = '{value}'")
-            settings, standing = (), Standing()
+        try:
+            if prepares and await _is_direct(connection):
+                for name, value in (*settings, *_QUIET):
+                    await connection.execute(f"SET {name} = '{value}'")
+                settings, standing = (), Standing()
+        except BaseException:
+            connection.terminate()
+            raise
         return Pipeline(
             connection, prepares=prepares, settings=settings, standing=standing, largest=self._largest
         )

@@ -30,8 +30,8 @@ a function may notify, set what outlives the transaction, make temporary tables,
 """
 
 _FALSE = b"f"
-_INTERVENTION = "57"
-"""The class of SQLSTATEs that tell of a statement that took too long, or a server that ends."""
+_FINAL = ("53", "57")
+"""The classes of SQLSTATEs by which a server has no room or time, or ends: it is not asked again."""
 
 
 class Transaction:
@@ -127,7 +127,7 @@ class Transaction:
         try:
             found = await self._pipeline.run((*opening, self._step(sql, values)), len(opening))
         except Refused as error:
-            if is_refusal(error.message) and not error.message.sqlstate.startswith(_INTERVENTION):
+            if is_refusal(error.message) and not error.message.sqlstate.startswith(_FINAL):
                 return None
             raise
         standing.keep(settings)
