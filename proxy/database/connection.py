@@ -232,3 +232,7 @@ async def _roll_back(pipeline: Pipeline, steps: tuple[Step, ...]) -> None:
             await pipeline.run(steps, len(steps))
     except (Refused, *FAULTS):
         pipeline.terminate()
+    except BaseException:
+        # Whoever had the connection next would take the answer to this for theirs.
+        pipeline.terminate()
+        raise

@@ -126,6 +126,9 @@ class Pipeline(asyncio.Protocol):
         What follows a step that fails is not run. Raises Refused, NeverSent and asyncpg's other errors;
         whoever gives up waiting has to close the connection.
         """
+        if self._turn is not None:
+            # Somebody gave up waiting, and did not close it: what comes next is not ours.
+            self.terminate()
         if self._transport.is_closing():
             raise NeverSent(_LOST)
         messages = [close_message(name) for name in self._dropped]

@@ -139,6 +139,15 @@ async def test_who_waits_is_told_when_the_server_ends_the_connection(pipeline: P
         await ask(pipeline, "SELECT 1")
 
 
+async def test_nobody_is_given_the_answer_to_what_somebody_else_gave_up(pipeline: Pipeline) -> None:
+    given_up = asyncio.create_task(ask(pipeline, "SELECT 'theirs'"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    with pytest.raises(NeverSent):
+        await ask(pipeline, "SELECT 'ours'")
+    assert pipeline.is_closed()
+
+
 async def test_an_answer_that_is_too_large_ends_the_connection_before_it_has_come(
     conformance_database: ConformanceDatabase,
 ) -> None:
