@@ -197,9 +197,11 @@ class Database:
         standing = None
         try:
             if prepares and await _is_direct(connection):
-                for name, value in (*settings, *_QUIET):
+                # What must leave nothing behind is undone, for which it has to be in a transaction.
+                standing = None if self._read_only else Standing()
+                for name, value in (*settings, *(_QUIET if standing else ())):
                     await connection.execute(f"SET {name} = '{value}'")
-                settings, standing = (), Standing()
+                settings = ()
         except BaseException:
             connection.terminate()
             raise

@@ -296,6 +296,28 @@ async def test_a_view_in_a_tables_place_is_too(stage: Stage) -> None:
     assert await stage.is_quiet("/other", "dlm_operator")
 
 
+async def test_a_mirrored_read_is_told_everything_and_undone_whatever_a_table_has_become(
+    stage: Stage,
+) -> None:
+    options = stage.snapshot.options
+    stage.database = Database(options, connections=1, application_name="hush", read_only=True)
+    await stage.direct.execute(
+        "CREATE FUNCTION hush.tell() RETURNS boolean LANGUAGE sql"
+        " AS $$ SELECT pg_notify('hush', 'read') IS NOT NULL $$;"
+        "ALTER TABLE hush.note ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY told ON hush.note USING (hush.tell())"
+    )
+    heard: list[object] = []
+    await stage.direct.add_listener("hush", lambda *told: heard.append(told[-1]))
+    try:
+        assert not await stage.is_quiet("/note")
+        await stage.direct.execute("SELECT pg_notify('hush', 'end')")
+        await stage.direct.fetch("SELECT")
+        assert heard == ["end"]
+    finally:
+        await stage.database.close()
+
+
 async def test_the_database_itself_keeps_it_from_writing(stage: Stage) -> None:
     async def look(connection: asyncpg.Connection) -> list[object]:
         names = ("transaction_read_only", "transaction_isolation")
