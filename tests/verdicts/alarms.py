@@ -22,7 +22,7 @@ SHADOW = "{queue: 4000, concurrency: 16, timeout: 10s}"
 MOST_PENDING = 16
 """Clients slow down while more reads than this are not compared yet: what waits meets more writes."""
 PACE = 0.1
-"""Seconds between two looks at how far the mirror is."""
+"""Seconds between two looks at how far the mirror is, and at first between two reads of a client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Crowd:
         self._left = reads
         self._end = end
         self._chance = chance
-        self._pause = 0.0
+        self._pause = PACE
         self._readers = 0
 
     async def read_on(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.e2e.programs import Program
-from tests.verdicts.alarms import Outcome, read_beside_writers
+from tests.verdicts.alarms import SHADOW, Outcome, read_beside_writers
 from tests.verdicts.detection import Finding, detect
 from tests.verdicts.faults import FAULTS
 from tests.verdicts.stage import proxy_before, shop_database, upstream_on
@@ -50,7 +50,7 @@ def test_a_planted_fault_is_found_in_its_aspects(name: str, findings: dict[str, 
 
 @pytest.mark.parametrize("rate", [200, 1000])
 def test_writers_make_no_false_alarm(rate: int, database: str, upstream: Program, directory: Path) -> None:
-    with proxy_before(upstream, database, directory, compare="{selftest: 20}") as running:
+    with proxy_before(upstream, database, directory, shadow=SHADOW, compare="{selftest: 20}") as running:
         outcome = asyncio.run(read_beside_writers(database, running, rate, reads=600, seconds=30))
     assert outcome.counts["mismatch"] == 0, outcome.examples
     assert outcome.pending == 0
