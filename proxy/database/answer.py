@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from proxy.database.connection import AnswersReads, Database
+from proxy.database.rows import read_rows
 from proxy.database.snapshot import EngineSnapshot
 from proxy.database.timing import Timing
 from proxy.database.transaction import Transaction
+from proxy.database.wire import encode_values
 from proxy.engine.auth.claims import Identity, identify
 from proxy.engine.dialect import Dialect, find_dialect
 from proxy.engine.edge import add_origin, add_trace, answer_preflight
+from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.openapi.response import make_root_response, refuse_media_types
 from proxy.engine.parse.request import ApiRequest, parse_request
 from proxy.engine.plan.make import find_target, make_plan
@@ -156,14 +159,14 @@ async def _carry_out(
 ) -> Answer:
     plan = prepared.plan
 
-    async def work(transaction: Transaction) -> Rows | list[str]:
-        return await _run(prepared, transaction, dialect)
+    def ask(database: Database) -> Awaitable[Rows | list[str]]:
+        return _run(prepared, session, database, dialect)
 
     result = None
     if database.replica is not None and database.replica.may_read(plan, session):
-        result = await _try_replica(session, database.replica, work)
+        result = await _try_replica(database.replica, ask)
     if result is None:
-        result = await _try(session, database, dialect, work)
+        result = await _try(database, dialect, ask)
     timing.lap("transaction")
     if isinstance(result, Rows):
         return make_response(plan, result, request, dialect)
@@ -184,23 +187,25 @@ async def _describe(
     refuse_media_types(wanted)
     session = make_session(request, identity, options, schema, namespace=wanted.schema, read_only=True)
     timing.lap("plan")
-    inspection = await _try(
-        session, database, dialect, lambda transaction: transaction.inspect(wanted.schema, options)
-    )
+
+    def ask(database: Database) -> Awaitable[Inspection]:
+        return database.transact(session, lambda transaction: transaction.inspect(wanted.schema, options))
+
+    inspection = await _try(database, dialect, ask)
     timing.lap("transaction")
     return await asyncio.to_thread(make_root_response, wanted, schema, options, inspection)
 
 
 async def _try_replica(
-    session: Session, replica: AnswersReads, work: Callable[[Transaction], Awaitable[_Result]]
+    replica: AnswersReads, ask: Callable[[Database], Awaitable[_Result]]
 ) -> _Result | None:
-    """What ``work`` makes of a transaction on the replica; None where the primary has to say.
+    """What the replica answers; None where the primary has to say.
 
     It may have no table yet that the schema cache has, give way to what it replays, or be gone. Only what
     took too long there is not tried again.
     """
     try:
-        return await replica.database.transact(session, work)
+        return await ask(replica.database)
     except EngineDown:
         replica.distrust()
         return None
@@ -211,31 +216,38 @@ async def _try_replica(
 
 
 async def _try(
-    session: Session,
-    database: Database,
-    dialect: Dialect,
-    work: Callable[[Transaction], Awaitable[_Result]],
+    database: Database, dialect: Dialect, ask: Callable[[Database], Awaitable[_Result]]
 ) -> _Result:
-    """What ``work`` makes of a transaction, begun again where another transaction stood in its way."""
+    """What the database answers, asked again where another transaction stood in the way."""
     for attempt in range(1, _MOST_ATTEMPTS + 1):
         try:
-            return await database.transact(session, work)
+            return await ask(database)
         except ApiError as error:
             if error.code not in dialect.retried or attempt == _MOST_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _run(prepared: Prepared, transaction: Transaction, dialect: Dialect) -> Rows | list[str]:
+async def _run(
+    prepared: Prepared, session: Session, database: Database, dialect: Dialect
+) -> Rows | list[str]:
     plan, query = prepared.plan, prepared.statement
     if plan.shape.explain is not None:
-        return await transaction.fetch_lines(query.sql, query.values)
-    last = prepared.estimate is None and not may_refuse(plan)
-    rows = await transaction.fetch(query.sql, query.values, query.binary, last=last)
-    check_rows(plan, rows, dialect)
-    if prepared.estimate is not None and needs_estimate(plan, rows):
-        rows = add_estimate(plan, rows, await _estimate(prepared.estimate, transaction))
-    return rows
+        return await database.transact(
+            session, lambda transaction: transaction.fetch_lines(query.sql, query.values)
+        )
+    values = encode_values(query.values, query.binary)
+    if prepared.estimate is None and not may_refuse(plan):
+        return await database.fetch(session, query.sql, values)
+
+    async def work(transaction: Transaction) -> Rows:
+        rows = read_rows(await transaction.fetch(query.sql, values))
+        check_rows(plan, rows, dialect)
+        if prepared.estimate is not None and needs_estimate(plan, rows):
+            rows = add_estimate(plan, rows, await _estimate(prepared.estimate, transaction))
+        return rows
+
+    return await database.transact(session, work)
 
 
 async def _estimate(query: Query, transaction: Transaction) -> int:

@@ -13,11 +13,14 @@ from proxy.database.faults import FAULTS, translate_fault
 from proxy.database.pipeline import Pipeline, Refused
 from proxy.database.plans import Plans
 from proxy.database.pool import ConnectionPool
+from proxy.database.quiet import read_quietly
+from proxy.database.rows import read_rows
 from proxy.database.standing import Standing
 from proxy.database.transaction import COMMIT, UNDO, Transaction
 from proxy.database.wire import LARGEST, Step
 from proxy.engine.dialect import find_dialect
 from proxy.engine.plan.whole import Plan
+from proxy.engine.response import Rows
 from proxy.engine.schema import Schema
 from proxy.engine.sql.session import Session
 from proxy.errors import ApiError
@@ -133,6 +136,22 @@ class Database:
 
         return await self._lend(carry_out, authenticated=True)
 
+    async def fetch(self, session: Session, sql: str, values: bytes) -> Rows:
+        """What one statement of the engine gives, which is all that there is to do with these settings.
+
+        ``values`` as ``encode_values`` makes them. Raises as ``transact``.
+        """
+
+        async def carry_out(pipeline: Pipeline) -> Rows:
+            found = await read_quietly(pipeline, session, sql, values)
+            if found is None:
+                transaction = self._begin(pipeline, session)
+                found = await transaction.fetch_last(sql, values)
+                await transaction.end()
+            return read_rows(found)
+
+        return await self._lend(carry_out, authenticated=session.authenticated)
+
     async def transact(self, session: Session, work: Callable[[Transaction], Awaitable[_Result]]) -> _Result:
         """What ``work`` makes of a transaction with the settings of ``session``.
 
@@ -142,18 +161,21 @@ class Database:
         """
 
         async def carry_out(pipeline: Pipeline) -> _Result:
-            transaction = Transaction(
-                pipeline,
-                session,
-                read_only=session.read_only or self._read_only,
-                ending=UNDO if self._read_only else (COMMIT,),
-                hasty=self._hasty,
-            )
+            transaction = self._begin(pipeline, session)
             result = await work(transaction)
             await transaction.end()
             return result
 
         return await self._lend(carry_out, authenticated=session.authenticated)
+
+    def _begin(self, pipeline: Pipeline, session: Session) -> Transaction:
+        return Transaction(
+            pipeline,
+            session,
+            read_only=session.read_only or self._read_only,
+            ending=UNDO if self._read_only else (COMMIT,),
+            hasty=self._hasty,
+        )
 
     async def _lend(self, work: Callable[[Pipeline], Awaitable[_Result]], *, authenticated: bool) -> _Result:
         """What ``work`` makes of a connection, which is thrown away unless that ends well or rolls back."""

@@ -8,7 +8,7 @@ driver cannot send them so. It connects, authenticates, encrypts, and does all t
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -36,6 +36,10 @@ _ROOM = 1 << 20
 _PARSED, _ROW, _DONE, _EMPTY, _ERROR, _READY = map(ord, "1DCIEZ")
 _IDLE = b"I"
 _LOST = "connection was closed in the middle of operation"
+
+
+Fields: TypeAlias = list[bytes | None]
+"""The columns of a row."""
 
 
 class AnswerTooLarge(ConnectionResetError):
@@ -120,7 +124,7 @@ class Pipeline(asyncio.Protocol):
         """Close at once, whatever is under way."""
         self.driver.terminate()
 
-    async def run(self, steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
+    async def run(self, steps: Sequence[Step], wanted: int) -> list[Fields]:
         """Run ``steps`` in order, in one round trip; gives the rows of the one at ``wanted``.
 
         What follows a step that fails is not run. Raises Refused, NeverSent and asyncpg's other errors;

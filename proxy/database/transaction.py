@@ -4,21 +4,18 @@ Settings, statement and end go in one round trip where nothing in between has to
 """
 
 import asyncio
-import json
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 from proxy.config import EngineConfig
 from proxy.database.faults import FAULTS, is_refusal
 from proxy.database.inspect import inspect
-from proxy.database.pipeline import NeverSent, Pipeline, Refused
+from proxy.database.pipeline import Fields, NeverSent, Pipeline, Refused
 from proxy.database.standing import set_all
-from proxy.database.statements import note_statement
+from proxy.database.statements import make_step, note_statement
 from proxy.database.wire import Step, encode_values
 from proxy.engine.openapi.inspection import Inspection
-from proxy.engine.response import Rows
 from proxy.engine.sql.session import Session, Settings
 from proxy.errors import OutcomeUnknown
 
@@ -28,10 +25,6 @@ UNDO = (Step("ROLLBACK"), Step("SELECT pg_catalog.pg_advisory_unlock_all()"))
 """The end of what must leave nothing behind. READ ONLY refuses what writes to tables, and no more than that:
 a function may notify, set what outlives the transaction, make temporary tables, take locks of the session.
 """
-
-_FALSE = b"f"
-_FINAL = ("53", "57")
-"""The classes of SQLSTATEs by which a server has no room or time, or ends: it is not asked again."""
 
 
 class Transaction:
@@ -56,7 +49,7 @@ class Transaction:
         self._ending = ending
         self._hasty = hasty
         self._begun = False
-        self.ended = False
+        self._ended = False
         self._driven = False
         """Whether the driver knows of the transaction: it has to see the end of it, too."""
 
@@ -66,37 +59,30 @@ class Transaction:
 
     async def fetch_lines(self, sql: str, values: Sequence[str]) -> list[str]:
         """Run a statement whose rows are one text each."""
-        return [(line or b"").decode() for (line,) in await self._fetch(sql, encode_values(values))]
+        return [(line or b"").decode() for (line,) in await self.fetch(sql, encode_values(values))]
 
-    async def fetch(
-        self, sql: str, values: Sequence[str], binary: Sequence[bool] = (), *, last: bool = False
-    ) -> Rows:
-        """Run a statement of the engine and give its one row, if it has one; ``binary`` columns come so.
+    async def fetch(self, sql: str, values: bytes) -> list[Fields]:
+        """The rows of a statement of the engine, to which ``encode_values`` has made its values."""
+        opening = self._open()
+        return await self._pipeline.run((*opening, make_step(sql, values, self._session.role)), len(opening))
 
-        ``last``: nothing follows that could undo it. Then a transaction that reads, or is hasty, ends in the
-        same trip. Raises OutcomeUnknown if it is lost there.
+    async def fetch_last(self, sql: str, values: bytes) -> list[Fields]:
+        """The same of the last one, behind which nothing is undone.
+
+        A transaction that reads, or is hasty, ends in the same trip. Raises OutcomeUnknown if lost there.
         """
-        encoded = encode_values(values, binary)
-        found = await self._fetch_quietly(sql, encoded) if last else None
-        if found is None:
-            found = await self._fetch(sql, encoded, last=last)
-        if not found:
-            return Rows(total=0, page=0, body=None, headers=None, status=None)
-        total, page, body, headers, status, *more = found[0]
-        location, inserted = more if len(more) == 2 else (None, None)
-        return Rows(
-            total=None if total is None else int(total),
-            page=int(page or 0),
-            body=body,
-            headers=None if headers is None else headers.decode(),
-            status=None if status is None else status.decode(),
-            location=None if location is None else json.loads(location),
-            inserted=None if inserted is None else int(inserted),
-        )
+        opening = self._open()
+        steps = (*opening, make_step(sql, values, self._session.role))
+        self._ended = (self._read_only or self._hasty) and not self._session.rollback and not self._driven
+        if not self._ended:
+            return await self._pipeline.run(steps, len(opening))
+        if self._read_only:
+            return await self._pipeline.run((*steps, *self._ending), len(opening))
+        return await self._commit((*steps, COMMIT), len(opening))
 
     async def end(self) -> None:
         """Commit, or undo what is not to stay. Raises OutcomeUnknown."""
-        if self.ended or not self._begun:
+        if self._ended or not self._begun:
             return
         if self._session.rollback:
             await self._run(Step("SET CONSTRAINTS ALL IMMEDIATE"), Step("ROLLBACK"))
@@ -105,39 +91,7 @@ class Transaction:
         else:
             await self._commit((COMMIT,), 0)
 
-    async def _fetch(self, sql: str, values: bytes, *, last: bool = False) -> list[list[bytes | None]]:
-        ends = self._read_only or self._hasty
-        self.ended = last and ends and not self._session.rollback and not self._driven
-        opening, step = self._open(), self._step(sql, values)
-        if not self.ended:
-            return await self._pipeline.run((*opening, step), len(opening))
-        if self._read_only:
-            return await self._pipeline.run((*opening, step, *self._ending), len(opening))
-        return await self._commit((*opening, step, COMMIT), len(opening))
-
-    async def _fetch_quietly(self, sql: str, values: bytes) -> list[list[bytes | None]] | None:
-        """The rows of a read that needs no transaction; None where it does, or something is not as it was.
-
-        PostgreSQL's errors are told by the transaction, as what they tell may depend on its settings.
-        """
-        settings, standing = self._session.standing, self._pipeline.standing
-        if settings is None or standing is None or not standing.usable or self._begun:
-            return None
-        opening = standing.make(settings)
-        try:
-            found = await self._pipeline.run((*opening, self._step(sql, values)), len(opening))
-        except Refused as error:
-            if is_refusal(error.message) and not error.message.sqlstate.startswith(_FINAL):
-                return None
-            raise
-        standing.keep(settings)
-        if found[0][-1] != _FALSE:
-            standing.usable = False
-            return None
-        self.ended = True
-        return found
-
-    async def _commit(self, steps: Sequence[Step], wanted: int) -> list[list[bytes | None]]:
+    async def _commit(self, steps: Sequence[Step], wanted: int) -> list[Fields]:
         """Run ``steps``, the last of which commits. Raises OutcomeUnknown where nobody knows if it did."""
         try:
             return await self._pipeline.run(steps, wanted)
@@ -165,9 +119,6 @@ class Transaction:
         self._driven = True
         return self._pipeline.driver
 
-    def _step(self, sql: str, values: bytes) -> Step:
-        return Step(f"{note_statement(sql)} {_mark(self._session.role)}", values)
-
     def _open(self) -> tuple[Step, ...]:
         """What comes before the first statement, once."""
         if self._begun:
@@ -193,13 +144,3 @@ def _open(session: Session, more: Settings, *, read_only: bool) -> tuple[Step, .
     if session.pre_request is None:
         return begin, settings
     return begin, settings, Step(f"SELECT {session.pre_request}()")
-
-
-@lru_cache(maxsize=1024)
-def _mark(role: str) -> str:
-    """What keeps the prepared statements of roles apart.
-
-    Where PostgreSQL plans a call of a function in SQL, it may put the function's body in its place; who may
-    call it is then asked once, of the role that the plan is made for. Another role must not get that plan.
-    """
-    return f"/* {sha256(role.encode('utf-8', 'surrogateescape')).hexdigest()[:32]} */"

@@ -15,6 +15,7 @@ from proxy.database.connection import Database
 from proxy.database.pipeline import NeverSent, Pipeline
 from proxy.database.snapshot import EngineSnapshot
 from proxy.database.transaction import Transaction
+from proxy.database.wire import encode_values
 from proxy.engine.sql.session import Rehearsal, Session
 from proxy.errors import EngineDown, OutcomeUnknown
 from proxy.messages import Answer, Request
@@ -123,7 +124,7 @@ async def test_what_was_never_sent_has_not_happened(stage: Stage) -> None:
     session = Session((), "", authenticated=False, read_only=False)
     transaction = Transaction(pipeline, session, read_only=False, ending=(), hasty=stage.hasty)
     with pytest.raises(NeverSent):
-        await transaction.fetch("INSERT INTO ending.note VALUES (1, 'x')", (), last=True)
+        await transaction.fetch_last("INSERT INTO ending.note VALUES (1, 'x')", encode_values(()))
 
 
 async def failure_of(work: Awaitable[object]) -> EngineDown:
