@@ -5,8 +5,7 @@ request target is never decoded and encoded again (promise 1).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from proxy.trace import TraceParent
 
@@ -29,8 +28,7 @@ def find_headers(headers: Iterable[Header], name: bytes) -> list[bytes]:
     return [value for key, value in headers if key.lower() == name]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One client request. ``target`` is the raw request target: path and query as sent."""
 
     method: str
@@ -57,8 +55,7 @@ class Request:
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One side's answer. ``headers`` leave out the hop-by-hop ones; ``body`` is complete and unframed."""
 
     status: int
@@ -71,8 +68,7 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One client request with the upstream's answer to it; ``seconds`` is how long that took.
 
     ``trace`` is the request's span, where it is traced.

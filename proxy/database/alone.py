@@ -4,7 +4,6 @@ Source: PostgREST 14, reference 0.2 (layers), 0.3 (order of checks) and 9.6 (con
 """
 
 import time
-from dataclasses import replace
 
 from proxy.config import EngineConfig
 from proxy.database.answer import answer
@@ -51,5 +50,5 @@ def answer_trouble(trouble: ApiError, request: Request, options: EngineConfig) -
     """The answer to ``request`` that tells of ``trouble``, with what lies around every answer."""
     told = render_error(trouble, proxy_status=find_dialect(options.compat).proxy_status)
     if request.method == "HEAD":
-        told = replace(told, body=b"")
+        told = told._replace(body=b"")
     return add_trace(add_origin(told, request, options), request, options)

@@ -7,7 +7,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from proxy.database.connection import AnswersReads, Database
@@ -75,12 +74,12 @@ async def _answer(
     try:
         answered = await _ask(request, snapshot, database, timing, dialect, rehearsal)
         if snapshot.options.server_timing_enabled:
-            answered = replace(answered, headers=(*answered.headers, timing.header()))
+            answered = answered._replace(headers=(*answered.headers, timing.header()))
     except (ApiError, RecursionError) as error:
         refusal = error if isinstance(error, ApiError) else _TOO_DEEP
         answered = render_error(refusal, proxy_status=dialect.proxy_status)
     if request.method == "HEAD" or answered.status in _WITHOUT_BODY:
-        answered = replace(answered, body=b"")
+        answered = answered._replace(body=b"")
     return answered
 
 

@@ -5,7 +5,7 @@ Source: PostgreSQL 16 documentation, sections 55.2.3 (extended query), 55.2.4 (p
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SYNC = b"S\0\0\0\x04"
 LARGEST = 1 << 30
@@ -46,8 +46,7 @@ def encode_values(values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
     return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A statement with its values, as ``encode_values`` makes them."""
 
     sql: str

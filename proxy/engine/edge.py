@@ -3,8 +3,6 @@
 Source: PostgREST 14, reference 0.2 and 8.6.
 """
 
-from dataclasses import replace
-
 from proxy.config import EngineConfig
 from proxy.messages import Answer, Header, Request
 
@@ -51,7 +49,7 @@ def add_trace(answer: Answer, request: Request, options: EngineConfig) -> Answer
     if options.server_trace_header is None:
         return answer
     name = options.server_trace_header.encode()
-    return replace(answer, headers=((name, request.header(name.lower()) or b""), *answer.headers))
+    return answer._replace(headers=((name, request.header(name.lower()) or b""), *answer.headers))
 
 
 def add_origin(answer: Answer, request: Request, options: EngineConfig) -> Answer:
@@ -63,4 +61,4 @@ def add_origin(answer: Answer, request: Request, options: EngineConfig) -> Answe
     if allowed is None or request.method == "OPTIONS":
         return answer
     exposed = (b"Access-Control-Expose-Headers", _EXPOSED)
-    return replace(answer, headers=(*answer.headers, *allowed, exposed))
+    return answer._replace(headers=(*answer.headers, *allowed, exposed))

@@ -8,8 +8,8 @@ requests that are equal to it up to there.
 """
 
 import re
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from proxy.config import EngineConfig
@@ -40,8 +40,7 @@ _BODY = -1
 _MARK = re.compile(r"[{\[]?~literal(-?[0-9]+)~[}\]]?")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A statement and its values. ``binary``: the columns of its row that have to come in binary form."""
 
     sql: str
@@ -49,8 +48,7 @@ class Query:
     binary: tuple[bool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A plan with its statement, and the one that asks the planner for an estimate where that is wanted.
 
     Marks stand for literals in ``plan`` and in the values of both statements.

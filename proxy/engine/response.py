@@ -6,7 +6,7 @@ Source: PostgREST 14, reference 4.2, 4.3, 7.3 to 7.7, 8.3 and 8.4.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import quote
 
 from proxy.engine.dialect import Dialect
@@ -24,8 +24,7 @@ _HEADERS_RULE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """The one row that a statement gives.
 
     ``total`` counts all rows that match, None where nobody asked; ``page`` those in ``body``, or those that
@@ -149,7 +148,7 @@ def needs_estimate(plan: Plan, rows: Rows) -> bool:
 def add_estimate(plan: Plan, rows: Rows, estimate: int) -> Rows:
     """``rows`` with the planner's total (reference 4.4)."""
     counted = rows.total if plan.estimate == "estimated" and rows.total is not None else 0
-    return replace(rows, total=max(counted, estimate))
+    return rows._replace(total=max(counted, estimate))
 
 
 def make_plan_response(plan: Plan, lines: Sequence[str]) -> Answer:

@@ -5,7 +5,7 @@ table ``reads = judged + skipped + shed`` (promise 3).
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from proxy.difference import Difference
 from proxy.events.rehearsing import RehearsalVerdict
@@ -81,16 +81,14 @@ class ReadAgain:
     engine_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A read that was never to be compared."""
 
     table: str
     reason: SkipReason
 
 
-@dataclass(frozen=True, slots=True)
-class Shed:
+class Shed(NamedTuple):
     """A read that was to be compared and did not fit."""
 
     table: str

@@ -1,7 +1,7 @@
 """Of answering clients: every request ends in ``Served``."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from proxy.messages import Request
 from proxy.trace import TraceParent
@@ -11,8 +11,7 @@ FallbackReason: TypeAlias = Literal["unsupported", "failed", "timeout", "no_sche
 Interval: TypeAlias = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """A client's request has been answered, or the client has gone (``code`` 499).
 
     ``request`` is None where what came was none, and holds whatever the client sent. ``upstream`` and
@@ -34,8 +33,7 @@ class Served:
     trace: TraceParent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SideAnswered:
+class SideAnswered(NamedTuple):
     """One side has produced an answer for a table, in ``seconds`` of its own."""
 
     table: str

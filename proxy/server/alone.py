@@ -4,7 +4,7 @@ What the proxy's handler does besides (modes, mirror, accounts) has no part here
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxy.config import Limits
@@ -112,4 +112,4 @@ async def _complete(request: Request, client: ClientRequest, head: RequestHead) 
     client.body.limit(_LARGEST_PARAMETER, Limits().body_timeout)
     if (head.fields.length or 0) > _LARGEST_PARAMETER:
         raise refusals.body_too_large(_LARGEST_PARAMETER)
-    return replace(request, body=await client.body.buffer(None) or b"")
+    return request._replace(body=await client.body.buffer(None) or b"")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 from proxy.messages import Header, Headers
 
@@ -83,8 +84,7 @@ class Fields:
         return b"\r\n".join((*lines, b""))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """The head of a request. ``minor`` is the x of HTTP/1.x."""
 
     method: str
@@ -108,8 +108,7 @@ class RequestHead:
         return b"close" not in self.fields.options
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """The head of a response, interim (1xx) or final."""
 
     status: int
@@ -173,7 +172,7 @@ def with_request_id(head: RequestHead, name: str, make: Callable[[], str]) -> Re
     fields = replace(
         fields, lines=(*fields.lines, b"%b: %b" % (key, value)), headers=(*fields.headers, (key, value))
     )
-    return replace(head, fields=fields)
+    return head._replace(fields=fields)
 
 
 def request_line(method: str, target: bytes, prefix: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What is known so far about one client request, from its head to the end of its answer."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.errors import Unsupported
@@ -133,7 +133,7 @@ class Visit:
             begun = self.rehearsal.since
             engine = self._interval(begun, begun + self.rehearsal.waited)
         upstream = self._interval(self.upstream_started, self.upstream_finished)
-        return replace(served, upstream=upstream, engine=engine, trace=trace)
+        return served._replace(upstream=upstream, engine=engine, trace=trace)
 
     def _interval(self, start: float | None, end: float | None) -> Interval | None:
         return None if start is None or end is None else (start - self.started, end - self.started)

@@ -5,7 +5,6 @@ A corruption that an open order or a page would excuse is not made.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -22,11 +21,11 @@ Corrupt: TypeAlias = Callable[[Answer, Reading, int], Answer | None]
 
 
 def _status(answer: Answer, reading: Reading, place: int) -> Answer:
-    return replace(answer, status=answer.status + 1)
+    return answer._replace(status=answer.status + 1)
 
 
 def _header(answer: Answer, reading: Reading, place: int) -> Answer:
-    return replace(answer, headers=(*answer.headers, (b"X-Understudy-Selftest", b"1")))
+    return answer._replace(headers=(*answer.headers, (b"X-Understudy-Selftest", b"1")))
 
 
 def _digit(answer: Answer, reading: Reading, place: int) -> Answer | None:
@@ -35,7 +34,7 @@ def _digit(answer: Answer, reading: Reading, place: int) -> Answer | None:
         return None
     at = places[place % len(places)]
     digit = b"%d" % ((answer.body[at] - 48 + 1) % 10)
-    return replace(answer, body=answer.body[:at] + digit + answer.body[at + 1 :])
+    return answer._replace(body=answer.body[:at] + digit + answer.body[at + 1 :])
 
 
 def _row(answer: Answer, reading: Reading, place: int) -> Answer | None:
@@ -116,7 +115,7 @@ def _read_rows(answer: Answer) -> list[Token]:
 
 
 def _with_rows(answer: Answer, rows: list[Token]) -> Answer:
-    return replace(answer, body="".join(_write(rows)).encode("utf-8", "surrogatepass"))
+    return answer._replace(body="".join(_write(rows)).encode("utf-8", "surrogatepass"))
 
 
 def _change_member(

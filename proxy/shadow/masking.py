@@ -8,7 +8,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -68,13 +68,13 @@ def mask_answer(answer: Answer, mask: Mask) -> Answer:
     headers = tuple(_mask_header(header, mask.columns) for header in answer.headers)
     body = decode_body(answer)
     if not body:
-        return replace(answer, headers=headers)
+        return answer._replace(headers=headers)
     try:
         masked = _mask_body(answer, body, mask)
     except (ValueError, RecursionError, csv.Error):
-        return replace(answer, headers=headers)
+        return answer._replace(headers=headers)
     plain = tuple(header for header in headers if header[0].lower() != b"content-encoding")
-    return replace(answer, headers=plain, body=masked)
+    return answer._replace(headers=plain, body=masked)
 
 
 def _mask_body(answer: Answer, body: bytes, mask: Mask) -> bytes:

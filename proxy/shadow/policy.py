@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from proxy.config import Config, ReadMode, Rule, WriteMode
 from proxy.events import SkipReason
@@ -17,8 +17,7 @@ __all__ = ["Decision", "Hazards", "Names", "QualifiedName", "TableModes", "decid
 Side: TypeAlias = Literal["upstream", "engine"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What becomes of one request.
 
     ``table`` is the metric label. ``skip`` is None exactly when the answer of ``serve`` is to be mirrored;
@@ -125,7 +124,7 @@ def decide(
         return decision
     actors = names.actors.relations
     acts = _acts(subject, names) or (actors and not actors.isdisjoint(find_touched(request)))
-    return replace(decision, skip="acts_outside") if acts else decision
+    return decision._replace(skip="acts_outside") if acts else decision
 
 
 def _decide_read(table: str, rule: Rule, request: Request, roll: float, find_client: FindClient) -> Decision:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import cast
@@ -59,7 +58,7 @@ class StandIn:
             answer = not_on_tape(request)
         elif exchange.body_omitted is not None:
             # A client that parses the body gets at least the right kind of document.
-            answer = replace(exchange.answer, body=b"{}")
+            answer = exchange.answer._replace(body=b"{}")
         else:
             answer = exchange.answer
         return make_reply(answer, request.method, on_tape=exchange is not None, last=last)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import asyncpg
@@ -82,5 +81,5 @@ def falsify(answer: Answer) -> Answer:
     for place, byte in enumerate(answer.body):
         if 0x31 <= byte <= 0x38:
             body = answer.body[:place] + bytes([byte + 1]) + answer.body[place + 1 :]
-            return replace(answer, body=body)
+            return answer._replace(body=body)
     return answer

@@ -131,7 +131,7 @@ def mismatch(table: str, request: Request, answers: tuple[Answer, Answer], one: 
 async def corrupt(request: Request, snapshot: EngineSnapshot, database: Database, **how: Any) -> Answer:
     """An engine that is wrong about one column."""
     found = await answer(request, snapshot, database, **how)
-    return replace(found, body=NAME.sub(rb"\1!\2", found.body))
+    return found._replace(body=NAME.sub(rb"\1!\2", found.body))
 
 
 async def test_a_mismatch_is_kept_shrunk_and_shown_with_a_line_for_each_side(

@@ -294,7 +294,7 @@ async def ask_oddly(url: str) -> list[tuple[int, bytes]]:
     for request in ODD:
         async with WireClient(url, timeout=20.0) as client:
             framing = (b"Host", b"here"), (b"Content-Length", b"%d" % len(request.body))
-            answer = await client.ask(replace(request, headers=(*framing, *request.headers)))
+            answer = await client.ask(request._replace(headers=(*framing, *request.headers)))
             told.append((answer.status, answer.body if answer.status >= 400 else b""))
     return told
 

@@ -146,7 +146,7 @@ def test_the_answers_own_headers_stay_even_if_they_are_cross_origin_ones() -> No
 
 def test_nothing_but_headers_changes() -> None:
     answer = finish(ANSWER, Request("GET", b"/", (ORIGIN,)), TRACED)
-    assert replace(answer, headers=ANSWER.headers) == ANSWER
+    assert answer._replace(headers=ANSWER.headers) == ANSWER
 
 
 # The trace header

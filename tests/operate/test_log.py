@@ -205,7 +205,7 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 def serve(request: Request | None, **changes: object) -> Served:
     """A request that the upstream has answered."""
     served = Served("storage", "GET", "shadow", True, "upstream", 200, 0.0123456, 0.0004, request)
-    return replace(served, **changes)  # type: ignore[arg-type]
+    return served._replace(**changes)  # type: ignore[arg-type]
 
 
 def test_requests_are_logged_only_if_that_is_configured(
@@ -248,14 +248,14 @@ def test_levels_below_the_configured_one_are_left_out(
 
 def test_a_request_is_named_by_the_configured_header_and_by_its_trace() -> None:
     headers = ((b"X-Call", b"c-7"), (b"traceparent", f"00-{TRACE}-{SPAN}-01".encode()))
-    served = serve(replace(REQUEST, headers=headers))
+    served = serve(REQUEST._replace(headers=headers))
     assert str(describe_request(served, "x-call")).endswith(f" request_id=c-7 trace_id={TRACE}")
-    own = replace(served, request=REQUEST, trace=TraceParent("1" * 32, "2" * 16, True))
+    own = served._replace(request=REQUEST, trace=TraceParent("1" * 32, "2" * 16, True))
     assert str(describe_request(own, "x-call")).endswith(f" overhead_ms=0.4 trace_id={'1' * 32}")
 
 
 def test_a_malformed_trace_is_not_named() -> None:
-    served = serve(replace(REQUEST, headers=((b"traceparent", f"00-{TRACE}-{SPAN}".encode()),)))
+    served = serve(REQUEST._replace(headers=((b"traceparent", f"00-{TRACE}-{SPAN}".encode()),)))
     assert "trace_id" not in describe_request(served, "X-Request-ID").fields
 
 

@@ -20,7 +20,7 @@ from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Names
 
 ROWS = Answer(200, ((b"Content-Type", b"application/json"),), b'[{"id":1,"v":1},{"id":2,"v":1}]')
-TURNED = replace(ROWS, body=b'[{"id":2,"v":1},{"id":1,"v":1}]')
+TURNED = ROWS._replace(body=b'[{"id":2,"v":1},{"id":1,"v":1}]')
 STORAGE = Relation(
     "dlm",
     "storage",
@@ -56,7 +56,7 @@ def rule(**changes: Any) -> IgnoreRule:
     return replace(IgnoreRule("they count", date(2026, 6, 30), table="storage", path="v"), **changes)
 
 
-OTHER_VALUES = replace(ROWS, body=b'[{"id":1,"v":7},{"id":2,"v":8}]')
+OTHER_VALUES = ROWS._replace(body=b'[{"id":1,"v":7},{"id":2,"v":8}]')
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_heavy_is_done_in_another_thread_and_without_looking_for_cycles(
 
     async def main() -> None:
         comparer = Comparer(comparing=watching)
-        large = replace(ROWS, body=b"[" + b" " * SMALL + b"1]")
+        large = ROWS._replace(body=b"[" + b" " * SMALL + b"1]")
         for pair in (Pair(ROWS, TURNED), Pair(large, large), Pair(large, ROWS)):
             await comparer.compare(Request("GET", b"/storage"), pair, snapshot())
         long = Request("GET", b"/storage?id=not.eq." + b"1" * LONG)
@@ -117,7 +117,7 @@ def test_of_what_is_heavy_one_is_done_at_a_time() -> None:
 
     async def main() -> None:
         comparer = Comparer(comparing=watching)
-        pair = Pair(replace(ROWS, body=b"[" + b" " * SMALL + b"1]"), ROWS)
+        pair = Pair(ROWS._replace(body=b"[" + b" " * SMALL + b"1]"), ROWS)
         await asyncio.gather(
             *(comparer.compare(Request("GET", b"/storage"), pair, snapshot()) for _ in range(3))
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -142,10 +142,10 @@ async def test_without_an_upstream_the_guard_alarms_and_holds_nothing() -> None:
 
 
 WRITE = Served("storage", "POST", "engine", False, "engine", 503, 0.1, 0.0)
-READ = replace(WRITE, method="GET", read=True)
+READ = WRITE._replace(method="GET", read=True)
 
 
-@pytest.mark.parametrize("event", [WRITE, replace(WRITE, code=504), OutcomeLost("storage", "engine")])
+@pytest.mark.parametrize("event", [WRITE, WRITE._replace(code=504), OutcomeLost("storage", "engine")])
 async def test_writes_that_the_engine_fails_to_do_count_though_nobody_stands_in(event: Event) -> None:
     replica = await started()
     for _ in range(4):
@@ -159,12 +159,12 @@ async def test_writes_that_the_engine_fails_to_do_count_though_nobody_stands_in(
     "event",
     [
         # What the engine tells of SQL's errors is an answer, and a large write takes its time.
-        replace(WRITE, code=500),
-        replace(WRITE, code=201, seconds=9.0),
-        replace(WRITE, mode="rehearse", answered_by="upstream"),
+        WRITE._replace(code=500),
+        WRITE._replace(code=201, seconds=9.0),
+        WRITE._replace(mode="rehearse", answered_by="upstream"),
         OutcomeLost("storage", "upstream"),
         # An upstream that cannot be reached is not the engine's fault.
-        replace(READ, answered_by="proxy", code=503),
+        READ._replace(answered_by="proxy", code=503),
         READ,
     ],
 )
@@ -180,8 +180,8 @@ async def test_other_writes_and_answers_hold_nothing(event: Event) -> None:
     [
         READ,
         WRITE,
-        replace(READ, answered_by="proxy", code=500),
-        replace(READ, code=200, seconds=9.0),
+        READ._replace(answered_by="proxy", code=500),
+        READ._replace(code=200, seconds=9.0),
     ],
 )
 async def test_without_an_upstream_errors_and_slow_answers_raise_the_alarm(event: Event) -> None:
@@ -201,7 +201,7 @@ async def test_no_table_is_put_back_to_an_upstream_that_is_gone() -> None:
     await replica.guarding.exchange()
     await replica.guarding.look_at_upstream()
     for _ in range(5):
-        replica.emit(replace(READ, code=200, seconds=9.0))
+        replica.emit(READ._replace(code=200, seconds=9.0))
     assert replica.holds == set()
     assert isinstance(replica.events[-1], GuardAlarmed)
     assert replica.asked == [UPSTREAM.url]

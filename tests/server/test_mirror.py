@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -39,7 +39,7 @@ from proxy.shadow.policy import Decision, Names, Side
 from tests.server.virtual_time import now, run
 
 ROWS = Answer(200, ((b"Content-Type", b"application/json"),), b'[{"id":1}]')
-OTHER_ROWS = replace(ROWS, body=b'[{"id":2}]')
+OTHER_ROWS = ROWS._replace(body=b'[{"id":2}]')
 REQUEST = Request("GET", b"/storage?id=eq.1")
 STORAGE = Names(("s",), frozenset({("s", "storage")}))
 
@@ -547,8 +547,8 @@ def test_large_bodies_that_differ_are_compared_in_another_thread() -> None:
         return compare(*arguments, **options)
 
     async def main() -> None:
-        large = replace(ROWS, body=b"[" + b" " * SMALL + b"1]")
-        longer = replace(large, body=large.body + b" ")
+        large = ROWS._replace(body=b"[" + b" " * SMALL + b"1]")
+        longer = large._replace(body=large.body + b" ")
         for upstream, engine in ((ROWS, ROWS), (large, large), (longer, large)):
             scene = stage(answering(engine), comparing=watching)
             scene.offer(answer=upstream)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
@@ -66,7 +65,7 @@ def test_the_upstream_is_asked_and_the_engine_is_not() -> None:
 
 def test_the_version_and_the_status_are_the_upstreams_whoever_served() -> None:
     """Else every table that comes to the engine would lose its evidence, as by a new upstream."""
-    named = replace(ROWS, status=206, headers=(*ROWS.headers, (b"Server", b"postgrest/14")))
+    named = ROWS._replace(status=206, headers=(*ROWS.headers, (b"Server", b"postgrest/14")))
     (judged,), _ = run(play(answering(named), ROWS))
     assert (judged.upstream_version, judged.status) == ("postgrest/14", 206)
     (judged,), _ = run(play(refuse, ROWS))

@@ -23,7 +23,7 @@ from proxy.shadow.proof import HALVINGS, QUIET_ROUNDS
 from tests.server.virtual_time import now, run
 
 ROWS = Answer(200, ((b"Content-Type", b"application/json"),), b'[{"id":1,"v":1}]')
-OTHERS = replace(ROWS, body=b'[{"id":1,"v":2}]')
+OTHERS = ROWS._replace(body=b'[{"id":1,"v":2}]')
 REQUEST = Request("GET", b"/storage?id=eq.1", ((b"Authorization", b"Bearer x"),))
 SNAPSHOT = Snapshot(Config(shadow=ShadowConfig(timeout=5.0)), Names(), None)
 
@@ -126,7 +126,7 @@ def test_the_lot_decides_who_is_first() -> None:
 
 
 def test_an_upstream_that_disagrees_with_itself_is_volatile() -> None:
-    scene = Scene(upstream=giving(ROWS, replace(ROWS, body=b'[{"id":1,"v":7}]')))
+    scene = Scene(upstream=giving(ROWS, ROWS._replace(body=b'[{"id":1,"v":7}]')))
     assert scene.prove().verdict == "volatile"
 
 
@@ -146,7 +146,7 @@ def test_a_moment_that_ends_while_the_upstream_is_asked_again_is_not_quiet() -> 
 
 
 def test_what_never_settles_is_inconclusive() -> None:
-    numbers = [replace(ROWS, body=b'[{"id":1,"v":%d}]' % number) for number in range(200)]
+    numbers = [ROWS._replace(body=b'[{"id":1,"v":%d}]' % number) for number in range(200)]
     scene = Scene(upstream=giving(*numbers), engine=giving(*numbers[7:]), quiet=lambda _: False)
     proof = scene.prove()
     assert (proof.verdict, proof.rounds) == ("inconclusive", MOST_ROUNDS)
@@ -192,8 +192,8 @@ def test_a_busy_shape_that_always_differs_does_not_take_all_the_time() -> None:
             return (await prover(request, Pair(ROWS, OTHERS), SNAPSHOT)).verdict
 
         assert await verdict() == "mismatch"
-        assert await verdict(replace(REQUEST, target=b"/storage?id=eq.2")) == "inconclusive"
-        assert await verdict(replace(REQUEST, target=b"/storage?v=eq.2")) == "mismatch"
+        assert await verdict(REQUEST._replace(target=b"/storage?id=eq.2")) == "inconclusive"
+        assert await verdict(REQUEST._replace(target=b"/storage?v=eq.2")) == "mismatch"
         await asyncio.sleep(REST)
         assert await verdict() == "mismatch"
 
@@ -228,7 +228,7 @@ def test_only_so_many_are_proven_at_once_and_the_others_have_no_more_time() -> N
     async def main() -> None:
         scene = Scene(upstream=hung)
         prover = scene.prover()
-        shapes = [replace(REQUEST, target=b"/storage?c%d=eq.1" % number) for number in range(AT_ONCE + 3)]
+        shapes = [REQUEST._replace(target=b"/storage?c%d=eq.1" % number) for number in range(AT_ONCE + 3)]
         waiting = [asyncio.create_task(prover(shape, Pair(ROWS, OTHERS), SNAPSHOT)) for shape in shapes]
         await asyncio.sleep(1.0)
         assert scene.asked.count("upstream") == AT_ONCE
@@ -242,7 +242,7 @@ def test_only_so_many_are_proven_at_once_and_the_others_have_no_more_time() -> N
 async def _prove_at_once(scene: Scene, count: int) -> list[Proof]:
     """So many differences of one shape, with another value each."""
     prover = scene.prover()
-    requests = [replace(REQUEST, target=b"/storage?id=eq.%d" % number) for number in range(count)]
+    requests = [REQUEST._replace(target=b"/storage?id=eq.%d" % number) for number in range(count)]
     return await asyncio.gather(*(prover(request, Pair(ROWS, OTHERS), SNAPSHOT) for request in requests))
 
 

@@ -50,4 +50,4 @@ async def engine(options: EngineConfig) -> AsyncIterator[Ask]:
 
 def _as_read_from_the_wire(request: Request) -> Request:
     """Blanks around a header's value are no part of it (RFC 9112, section 5.1)."""
-    return replace(request, headers=tuple((name, value.strip(b" \t")) for name, value in request.headers))
+    return request._replace(headers=tuple((name, value.strip(b" \t")) for name, value in request.headers))

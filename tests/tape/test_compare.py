@@ -1,6 +1,5 @@
 """The comparison rules of the conformance tapes, one by one (tests/conformance/README.md)."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ def test_every_recorded_answer_passes_against_itself() -> None:
 
 def test_every_recorded_answer_fails_with_another_status_or_type() -> None:
     for exchange in recorded():
-        other = replace(exchange.answer, status=699, headers=((b"Content-Type", b"text/odd"),))
+        other = exchange.answer._replace(status=699, headers=((b"Content-Type", b"text/odd"),))
         parts = [deviation.part for deviation in deviations(exchange, other)]
         assert "status" in exchange.ignore or parts[0] == "status"
         assert "header:Content-Type" in exchange.ignore or "header content-type" in parts

@@ -140,7 +140,7 @@ async def test_the_command_passes_when_every_answer_is_the_recorded_one(
 
 async def test_the_command_reports_differences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tape = [
-        replace(found, answer=replace(found.answer, status=418)) if found.id == "select-002" else found
+        replace(found, answer=found.answer._replace(status=418)) if found.id == "select-002" else found
         for found in recorded(areas=["select"])
     ]
     report = tmp_path / "report.json"

@@ -159,4 +159,4 @@ def _with_location(answer: Answer, other: Answer) -> Answer:
     name = b"content-location"
     kept = tuple(header for header in answer.headers if header[0].lower() != name)
     told = tuple(header for header in other.headers if header[0].lower() == name)
-    return replace(answer, headers=(*kept, *told))
+    return answer._replace(headers=(*kept, *told))

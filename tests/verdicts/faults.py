@@ -51,14 +51,14 @@ def _rewrite(pattern: str, text: str) -> ChangeRequest:
     def change(request: Request) -> Request:
         target, count = re.subn(pattern.encode(), text.encode(), request.target, count=1)
         assert count, pattern
-        return replace(request, target=target)
+        return request._replace(target=target)
 
     return change
 
 
 def _without_header(name: bytes) -> ChangeRequest:
-    return lambda request: replace(
-        request, headers=tuple(header for header in request.headers if header[0] != name)
+    return lambda request: request._replace(
+        headers=tuple(header for header in request.headers if header[0] != name)
     )
 
 
@@ -67,7 +67,7 @@ def _misread(name: str, aspects: str, target: str, pattern: str, text: str, head
 
 
 def _body(change: Callable[[bytes], bytes]) -> ChangeAnswer:
-    return lambda answer: replace(answer, body=change(answer.body))
+    return lambda answer: answer._replace(body=change(answer.body))
 
 
 def _text(pattern: str, text: str, flags: int = 0) -> ChangeAnswer:
@@ -89,13 +89,13 @@ def _header(name: bytes, value: bytes | None) -> ChangeAnswer:
 
     def change(answer: Answer) -> Answer:
         kept = tuple(header for header in answer.headers if header[0].lower() != name)
-        return replace(answer, headers=kept if value is None else (*kept, (name, value)))
+        return answer._replace(headers=kept if value is None else (*kept, (name, value)))
 
     return change
 
 
 def _status(code: int) -> ChangeAnswer:
-    return lambda answer: replace(answer, status=code)
+    return lambda answer: answer._replace(status=code)
 
 
 def _member(key: str, value: Any) -> ChangeAnswer:

@@ -1,8 +1,7 @@
 """Check what a token claims, and find whose role it gives. Source: PostgREST 14, reference 10.4 and 10.5."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxy.config import EngineConfig
 from proxy.engine.auth import jose
@@ -18,8 +17,7 @@ _SKEW_SECONDS = 30
 _LARGEST = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The role a request runs as, and the claims it may look at."""
 
     role: str

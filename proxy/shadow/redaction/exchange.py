@@ -45,8 +45,7 @@ def redact_exchange(
     found = Found()
     wide = redaction.with_names(find_aliases(request.query, redaction))
     mentioned = mentions(request, wide)
-    asked = replace(
-        request,
+    asked = request._replace(
         target=redact_target(request.target, wide, found),
         headers=_redact_headers(request.headers, wide, found),
         body=redact_body(request.body, request.header(b"content-type") or b"", wide, found),
@@ -84,8 +83,8 @@ def _same_question(request: Request, redacted: Request) -> bool:
     def others(headers: Headers) -> Headers:
         return tuple(header for header in headers if header[0].lower() not in _CREDENTIALS)
 
-    return replace(request, headers=others(request.headers)) == replace(
-        redacted, headers=others(redacted.headers)
+    return request._replace(headers=others(request.headers)) == redacted._replace(
+        headers=others(redacted.headers)
     )
 
 
@@ -123,7 +122,7 @@ def _decode(answer: Answer) -> Answer:
         return answer
     headers = tuple(header for header in answer.headers if header[0].lower() not in _FRAMING)
     body = decode_body(answer)
-    return replace(answer, headers=headers, body=_HIDDEN if body is None else body)
+    return answer._replace(headers=headers, body=_HIDDEN if body is None else body)
 
 
 def _redact_answer(answer: Answer, redaction: Redaction, mentioned: bool, found: Found) -> Answer:
@@ -132,7 +131,7 @@ def _redact_answer(answer: Answer, redaction: Redaction, mentioned: bool, found:
     if mentioned and answer.body and not _structured(media_type):
         # The bare value of one column, perhaps.
         found.changed = True
-        return replace(answer, headers=headers, body=_HIDDEN)
+        return answer._replace(headers=headers, body=_HIDDEN)
     body = redact_body(answer.body, media_type, redaction, found)
     if answer.status >= 400:
         try:
@@ -141,7 +140,7 @@ def _redact_answer(answer: Answer, redaction: Redaction, mentioned: bool, found:
             body = body if told == value else render_json(told)
         except (ValueError, RecursionError):
             body = _HIDDEN if mentioned and body else body
-    return replace(answer, headers=headers, body=body)
+    return answer._replace(headers=headers, body=body)
 
 
 def _structured(media_type: bytes) -> bool:
@@ -151,7 +150,7 @@ def _structured(media_type: bytes) -> bool:
 
 def _sweep_answer(answer: Answer, found: Found) -> Answer:
     body = sweep_body(answer.body, answer.header(b"content-type") or b"", found)
-    return replace(answer, headers=_sweep_headers(answer.headers, found), body=body)
+    return answer._replace(headers=_sweep_headers(answer.headers, found), body=body)
 
 
 def _redact_difference(

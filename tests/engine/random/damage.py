@@ -1,7 +1,5 @@
 """Requests that no well-meaning client sends: a drawn one, spoilt."""
 
-from dataclasses import replace
-
 from hypothesis import strategies as st
 
 from proxy.messages import Request
@@ -94,9 +92,9 @@ def damaged(draw: st.DrawFn, request: Request) -> Request:
         elif kind == 4:
             target += separator + draw(st.sampled_from(_PARTS))
         else:
-            request = replace(request, headers=(*request.headers, draw(st.sampled_from(_HEADERS))))
+            request = request._replace(headers=(*request.headers, draw(st.sampled_from(_HEADERS))))
     if draw(st.integers(0, 9)) == 0:
-        request = replace(
-            request, method=draw(st.sampled_from(_METHODS)), body=draw(st.sampled_from(_BODIES))
+        request = request._replace(
+            method=draw(st.sampled_from(_METHODS)), body=draw(st.sampled_from(_BODIES))
         )
-    return replace(request, target=target)
+    return request._replace(target=target)

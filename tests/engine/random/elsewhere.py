@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import replace
 from urllib.parse import urlencode
 
 from hypothesis import strategies as st
@@ -97,7 +96,7 @@ def uploads(draw: st.DrawFn, catalog: Catalog) -> Request:
         lines.writerows([list(row) for row in rows[:1]])
         lines.writerows([["NULL" if text is None else text for text in row.values()] for row in rows])
         content, body = "text/csv", written.getvalue().encode()
-    return replace(change, headers=(*change.headers, *encode(("Content-Type", content))), body=body)
+    return change._replace(headers=(*change.headers, *encode(("Content-Type", content))), body=body)
 
 
 @st.composite
@@ -134,7 +133,7 @@ def bearers(catalog: Catalog, secret: str) -> st.SearchStrategy[Request]:
 
 
 def _carry(request: Request, token: str) -> Request:
-    return replace(request, headers=(*request.headers, *encode(("Authorization", f"Bearer {token}"))))
+    return request._replace(headers=(*request.headers, *encode(("Authorization", f"Bearer {token}"))))
 
 
 @st.composite

@@ -73,7 +73,7 @@ class Pair:
             return
         if request.method == "HEAD" and expected.status != received.status and received.status >= 400:
             # Only with a body does an error tell whether it is another fault.
-            self._compare(replace(request, method="GET"))
+            self._compare(request._replace(method="GET"))
             return
         recorded = RecordedRequest(request.method, request.target, request.headers, request.body or None)
         exchange = RecordedExchange("random", "random", self.world.name, recorded, expected, ignore=OWN_WORDS)
@@ -89,7 +89,7 @@ class Pair:
 
     def _ask_real(self, request: Request) -> Answer:
         length = encode(("Content-Length", str(len(request.body)))) if request.body else ()
-        sent = replace(request, headers=(*encode(("Host", "localhost")), *request.headers, *length))
+        sent = request._replace(headers=(*encode(("Host", "localhost")), *request.headers, *length))
         answered = self.world.runner.run(self.real.ask(sent))
         if answered.status == RANGE_NOT_SATISFIABLE:
             # The body may be longer than PostgREST 13 says: the rest would be taken for the next answer.

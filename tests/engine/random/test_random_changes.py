@@ -69,8 +69,8 @@ def test_what_is_deleted_is_what_a_read_shows(writable: World, data: st.DataObje
     profile = tuple(value for name, value in read.headers if name == b"Accept-Profile")
     # A relation may have a media type of its own.
     json_wanted = encode(("Accept", "application/json"))
-    read = replace(
-        read, headers=(*json_wanted, *encode(*(("Accept-Profile", value.decode()) for value in profile)))
+    read = read._replace(
+        headers=(*json_wanted, *encode(*(("Accept-Profile", value.decode()) for value in profile)))
     )
     named = encode(*(("Content-Profile", value.decode()) for value in profile))
     preferred = encode(("Prefer", "return=representation"))

@@ -3,7 +3,6 @@
 import gzip
 import json
 import time
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -119,14 +118,14 @@ def leaky_exchanges(draw: st.DrawFn) -> tuple[str, Request, list[Answer], list[D
         engine = Answer(200, JSON, json.dumps(wrong, ensure_ascii=False).encode())
     if draw(st.integers(0, 3)) == 0:
         kinds = st.sampled_from([(), ((b"Content-Type", b"text/plain"),), ((b"Content-Encoding", b"br"),)])
-        upstream, engine = (replace(answer, headers=draw(kinds)) for answer in (upstream, engine))
+        upstream, engine = (answer._replace(headers=draw(kinds)) for answer in (upstream, engine))
     if draw(st.booleans()):
-        upstream = replace(
-            upstream, headers=(*upstream.headers, (b"Set-Cookie", f"id={secret}; Path=/".encode()))
+        upstream = upstream._replace(
+            headers=(*upstream.headers, (b"Set-Cookie", f"id={secret}; Path=/".encode()))
         )
     if draw(st.booleans()):
         location = f"/storage_config?config=eq.{coded}".encode()
-        engine = replace(engine, headers=(*engine.headers, (b"Content-Location", location)))
+        engine = engine._replace(headers=(*engine.headers, (b"Content-Location", location)))
     request = ask(query, tuple(headers))
     del names
     return secret, request, [upstream, engine], list(compare(request, upstream, engine).differences)
@@ -295,7 +294,7 @@ def test_a_body_is_looked_at_under_its_coding() -> None:
     answer = Answer(200, (*JSON, (b"Content-Encoding", b"gzip"), (b"Content-Length", b"9")), body)
     kept = redact_exchange(COLUMN, ask(), [answer]).answers[0]
     assert (kept.headers, kept.body) == (JSON, b'[{"config":"***"}]')
-    unknown = replace(answer, headers=(*JSON, (b"Content-Encoding", b"br")))
+    unknown = answer._replace(headers=(*JSON, (b"Content-Encoding", b"br")))
     assert redact_exchange(COLUMN, ask(), [unknown]).answers[0].body == b"***"
 
 
