@@ -23,6 +23,14 @@ UNAVAILABLE = frozenset({502, 503, 504})
 database, no schema cache or no connection left, or stands behind somebody who cannot reach it."""
 
 
+def find_header(headers: Iterable[Header], name: bytes) -> bytes | None:
+    """The first value of the header ``name`` (lower case), or None."""
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
+
+
 def find_headers(headers: Iterable[Header], name: bytes) -> list[bytes]:
     """Every value of the header ``name`` (lower case), in order."""
     return [value for key, value in headers if key.lower() == name]
@@ -52,7 +60,7 @@ class Request(NamedTuple):
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header ``name`` (lower case), or None."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        return find_header(self.headers, name)
 
 
 class Answer(NamedTuple):
@@ -65,7 +73,7 @@ class Answer(NamedTuple):
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header ``name`` (lower case), or None."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        return find_header(self.headers, name)
 
 
 class Exchange(NamedTuple):

@@ -69,11 +69,12 @@ async def answer(
 async def _answer(
     request: Request, snapshot: EngineSnapshot, database: Database, rehearsal: Rehearsal | None
 ) -> Answer:
-    timing = Timing(time.perf_counter)
+    timed = snapshot.options.server_timing_enabled
+    timing = Timing(time.perf_counter, interested=timed)
     dialect = find_dialect(snapshot.options.compat)
     try:
         answered = await _ask(request, snapshot, database, timing, dialect, rehearsal)
-        if snapshot.options.server_timing_enabled:
+        if timed:
             answered = answered._replace(headers=(*answered.headers, timing.header()))
     except (ApiError, RecursionError) as error:
         refusal = error if isinstance(error, ApiError) else _TOO_DEEP

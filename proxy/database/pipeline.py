@@ -114,7 +114,7 @@ class Pipeline(asyncio.Protocol):
 
     def is_closed(self) -> bool:
         """Whether the connection is no longer of use."""
-        return bool(self.driver.is_closed()) or self._transport.is_closing()
+        return self._transport.is_closing()
 
     async def close(self, *, timeout: float | None = None) -> None:
         """Say farewell to the server. Raises asyncpg's errors and TimeoutError."""

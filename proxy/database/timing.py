@@ -8,15 +8,20 @@ _STAGES = ("jwt", "parse", "plan", "transaction", "response")
 
 
 class Timing:
-    """A stopwatch; ``clock`` counts seconds."""
+    """A stopwatch; ``clock`` counts seconds. It does not run if nobody is ``interested``."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    __slots__ = ("_clock", "_interested", "_laps", "_last")
+
+    def __init__(self, clock: Callable[[], float], *, interested: bool) -> None:
         self._clock = clock
-        self._last = clock()
+        self._interested = interested
+        self._last = clock() if interested else 0.0
         self._laps: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
         """``stage`` is over."""
+        if not self._interested:
+            return
         now = self._clock()
         self._laps[stage] = now - self._last
         self._last = now

@@ -29,10 +29,10 @@ def _allow_origin(request: Request, options: EngineConfig) -> tuple[Header, ...]
 
 def answer_preflight(request: Request, options: EngineConfig) -> Answer | None:
     """The answer to a CORS preflight; None if ``request`` is none, or an origin that is not let in."""
-    allowed = _allow_origin(request, options)
-    if request.method != "OPTIONS" or allowed is None:
+    if request.method != "OPTIONS":
         return None
-    if request.header(b"access-control-request-method") not in _METHODS:
+    allowed = _allow_origin(request, options)
+    if allowed is None or request.header(b"access-control-request-method") not in _METHODS:
         return None
     headers: list[Header] = [*allowed, (b"Access-Control-Allow-Methods", _ALLOW_METHODS)]
     wanted = request.header(b"access-control-request-headers")
@@ -57,8 +57,10 @@ def add_origin(answer: Answer, request: Request, options: EngineConfig) -> Answe
 
     An OPTIONS request that is no preflight gets those of the application only.
     """
+    if request.method == "OPTIONS":
+        return answer
     allowed = _allow_origin(request, options)
-    if allowed is None or request.method == "OPTIONS":
+    if allowed is None:
         return answer
     exposed = (b"Access-Control-Expose-Headers", _EXPOSED)
     return answer._replace(headers=(*answer.headers, *allowed, exposed))

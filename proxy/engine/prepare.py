@@ -9,6 +9,7 @@ requests that are equal to it up to there.
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -41,11 +42,16 @@ _MARK = re.compile(r"[{\[]?~literal(-?[0-9]+)~[}\]]?")
 
 
 class Query(NamedTuple):
-    """A statement and its values. ``binary``: the columns of its row that have to come in binary form."""
+    """A statement and its values.
+
+    ``binary``: the columns of its row that have to come in binary form. ``marks`` are the values that marks
+    stand for, with the numbers of the literals.
+    """
 
     sql: str
     values: list[str]
     binary: tuple[bool, ...] = ()
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 class Prepared(NamedTuple):
@@ -73,15 +79,15 @@ def make_prepared(plan: Plan) -> Prepared:
 
 
 def _make_query(shape: Shape | ReadNode) -> Query:
-    return Query(build_statement(shape).sql, collect_values(shape), find_binary(shape))
+    values = collect_values(shape)
+    marks = tuple((at, int(match[1])) for at, match in enumerate(map(_MARK.fullmatch, values)) if match)
+    return Query(build_statement(shape).sql, values, find_binary(shape), marks)
 
 
 def _fill(query: Query, literals: tuple[str, ...], body: str) -> Query:
-    values = []
-    for value in query.values:
-        match = _MARK.fullmatch(value)
-        number = None if match is None else int(match[1])
-        values.append(value if number is None else body if number == _BODY else literals[number])
+    values = query.values.copy()
+    for at, number in query.marks:
+        values[at] = body if number == _BODY else literals[number]
     return Query(query.sql, values, query.binary)
 
 
@@ -94,8 +100,13 @@ def take_literals(request: Request) -> tuple[Outline, tuple[str, ...]]:
         return match[1] + _HOLE
 
     target = _LITERAL.sub(take, request.target)
-    headers = tuple(header for header in request.headers if header[0].lower() in _READ_BY_PLANS)
-    return (request.method, target, headers), tuple(literals)
+    return (request.method, target, _read_by_plans(request.headers)), tuple(literals)
+
+
+@lru_cache(maxsize=256)
+def _read_by_plans(headers: Headers) -> Headers:
+    """Those of ``headers`` that matter; a client sends the same ones again and again."""
+    return tuple(header for header in headers if header[0].lower() in _READ_BY_PLANS)
 
 
 def parse_outline(outline: Outline, options: EngineConfig) -> ApiRequest | None:

@@ -6,10 +6,12 @@ Source: PostgREST 14, reference 4.2, 4.3, 7.3 to 7.7, 8.3 and 8.4.
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
 from proxy.engine.dialect import Dialect
+from proxy.engine.parse.media import MediaType
 from proxy.engine.parse.query import canonical_query
 from proxy.engine.parse.request import unsatisfiable
 from proxy.engine.plan.resolve import until_nul
@@ -180,12 +182,17 @@ def _header(name: bytes, value: str) -> Headers:
 
 
 def _length(request: Request, body: bytes) -> Headers:
-    return () if request.method == "HEAD" else _header(b"Content-Length", str(len(body)))
+    return () if request.method == "HEAD" else ((b"Content-Length", b"%d" % len(body)),)
 
 
 def _content(plan: Plan) -> Headers:
-    profile = _header(b"Content-Profile", plan.schema) if plan.profile else ()
-    return (*_header(b"Content-Type", plan.media.content_type), *profile)
+    return _describe_content(plan.media, plan.schema if plan.profile else None)
+
+
+@lru_cache(maxsize=256)
+def _describe_content(media: MediaType, profile: str | None) -> Headers:
+    described = _header(b"Content-Type", media.content_type)
+    return described if profile is None else (*described, *_header(b"Content-Profile", profile))
 
 
 def _find_status(plan: Plan, rows: Rows) -> tuple[int, bytes]:

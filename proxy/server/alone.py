@@ -63,14 +63,15 @@ class LoneHandler:
     ) -> None:
         self._ask = ask
         self._emit = emit
-        self._server = ((b"Server", server),) if server else ()
+        self._lead = b"Server: %b\r\n" % server if server else b""
         self._wants = wants
         self._note = note
 
     async def __call__(self, client: ClientRequest) -> Reply:
         try:
             if client.head is None:
-                await self._say(client, render_error(client.refusal or refusals.internal()))
+                refusal = client.refusal or refusals.internal()
+                await client.reply.answer(render_error(refusal), self._lead)
             else:
                 await self._answer(client, client.head)
         except ClientGone:
@@ -94,13 +95,7 @@ class LoneHandler:
             answer = render_error(refusals.internal())
         if self._wants(answer):
             self._note(Visit(request, answer, head.minor, client.peer))
-        await self._say(client, answer)
-
-    async def _say(self, client: ClientRequest, answer: Answer) -> None:
-        if self._server:
-            headers = (*self._server, *answer.headers)
-            answer = Answer(answer.status, headers, answer.body, answer.reason)
-        await client.reply.answer(answer)
+        await client.reply.answer(answer, self._lead)
 
 
 async def _complete(request: Request, client: ClientRequest, head: RequestHead) -> Request:

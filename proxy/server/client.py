@@ -113,18 +113,19 @@ class Reply:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()
 
-    async def answer(self, answer: Answer) -> None:
+    async def answer(self, answer: Answer, lead: bytes = b"") -> None:
         """Send an answer of our own, complete, with ``Date`` first, where PostgREST's web server has it.
 
-        Raises ``ClientGone``.
+        ``lead`` are header lines that come next. Raises ``ClientGone``.
         """
         request = self._request
         if not self._body.complete:
             self.keep_alive = False
         bodiless = never_has_body("" if request is None else request.method, answer.status)
-        self._head = b"%bDate: %b\r\n%b%b\r\n" % (
+        self._head = b"%bDate: %b\r\n%b%b%b\r\n" % (
             status_line(answer.status, answer.reason or standard_reason(answer.status)),
             http_date(),
+            lead,
             write_section(answer.headers, None if bodiless else len(answer.body)),
             self._connection_line(request),
         )

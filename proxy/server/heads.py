@@ -198,7 +198,7 @@ def write_section(headers: Headers, length: int | None) -> bytes:
     A function in the database may set any header; where the answer ends is for us to say.
     """
     size = (b"Content-Length", b"%d" % (length or 0))
-    section = b"".join([b"%b: %b\r\n" % header for header in headers])
+    section = b"\r\n".join([*map(b": ".join, headers), b""])
     usual = length is not None and size in headers and _frames_by_length(tuple([name for name, _ in headers]))
     if usual and section.count(b"\n") == section.count(b"\r") == len(headers):
         return section
