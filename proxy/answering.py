@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -102,10 +102,9 @@ class Answering:
     def _options(self) -> EngineConfig:
         return self._state.current.config.engine
 
-    async def _answer(self, request: Request) -> Answer:
-        if request.method in READ_METHODS:
-            return await self._work(request)
-        return await asyncio.shield(self._orders.begin(self._work(request)))
+    def _answer(self, request: Request) -> Awaitable[Answer]:
+        work = self._work(request)
+        return work if request.method in READ_METHODS else asyncio.shield(self._orders.begin(work))
 
     async def _work(self, request: Request) -> Answer:
         snapshot = self._state.current

@@ -228,17 +228,17 @@ async def _try(
     raise AssertionError("unreachable")
 
 
-async def _run(
+def _run(
     prepared: Prepared, session: Session, database: Database, dialect: Dialect
-) -> Rows | list[str]:
+) -> Awaitable[Rows | list[str]]:
     plan, query = prepared.plan, prepared.statement
     if plan.shape.explain is not None:
-        return await database.transact(
+        return database.transact(
             session, lambda transaction: transaction.fetch_lines(query.sql, query.values)
         )
     values = encode_values(query.values, query.binary)
     if prepared.estimate is None and not may_refuse(plan):
-        return await database.fetch(session, query.sql, values)
+        return database.fetch(session, query.sql, values)
 
     async def work(transaction: Transaction) -> Rows:
         rows = read_rows(await transaction.fetch(query.sql, values))
@@ -247,7 +247,7 @@ async def _run(
             rows = add_estimate(plan, rows, await _estimate(prepared.estimate, transaction))
         return rows
 
-    return await database.transact(session, work)
+    return database.transact(session, work)
 
 
 async def _estimate(query: Query, transaction: Transaction) -> int:

@@ -136,7 +136,7 @@ class Database:
 
         return await self._lend(carry_out, authenticated=True)
 
-    async def fetch(self, session: Session, sql: str, values: bytes) -> Rows:
+    def fetch(self, session: Session, sql: str, values: bytes) -> Awaitable[Rows]:
         """What one statement of the engine gives, which is all that there is to do with these settings.
 
         ``values`` as ``encode_values`` makes them. Raises as ``transact``.
@@ -150,7 +150,7 @@ class Database:
                 await transaction.end()
             return read_rows(found)
 
-        return await self._lend(carry_out, authenticated=session.authenticated)
+        return self._lend(carry_out, authenticated=session.authenticated)
 
     async def transact(self, session: Session, work: Callable[[Transaction], Awaitable[_Result]]) -> _Result:
         """What ``work`` makes of a transaction with the settings of ``session``.
