@@ -7,6 +7,7 @@ transaction      one transaction, from its settings to its end
 quiet            a read without a transaction
 standing         settings that stay on a connection, for reads that need no transaction
 pool             connections kept to be used again, and when one is not
+turns            whoever waits for one, and not for ever
 pipeline, wire   several statements in one round trip, on a connection of asyncpg
 plans            plans that have been made, kept
 conninfo         connection strings as libpq reads them

@@ -7,7 +7,6 @@ first: it has prepared what is asked for most, and those that are not needed get
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -15,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import asyncpg
 
 from proxy.config import EngineConfig
+from proxy.database.turns import Turns
 from proxy.errors import ApiError, EngineDown
 
 _LEFT = 5.0
@@ -79,14 +79,13 @@ class ConnectionPool(Generic[_Link]):
         self._connect = connect
         self._max_lifetime = options.db_pool_max_lifetime
         self._max_idletime = options.db_pool_max_idletime
-        self._patience = options.db_pool_acquisition_timeout
         self._clock = clock
         self._generation = 0
         self._idle: list[Lease[_Link]] = []
         self._taken: set[Lease[_Link]] = set()
         self._connecting = 0
         self._opening: set[asyncio.Future[_Link]] = set()
-        self._waiters: deque[asyncio.Future[Lease[_Link] | None]] = deque()
+        self._turns: Turns[Lease[_Link] | None] = Turns(options.db_pool_acquisition_timeout)
         self._farewells: set[asyncio.Task[None]] = set()
 
     @property
@@ -105,7 +104,7 @@ class ConnectionPool(Generic[_Link]):
         Raises EngineDown (504, PGRST003) when none becomes free in time, CannotConnect for what PostgreSQL
         says to a new one, and OSError.
         """
-        if self._waiters:
+        if self._turns:
             return await self._wait()
         while self._idle:
             lease = self._idle.pop()
@@ -125,7 +124,7 @@ class ConnectionPool(Generic[_Link]):
             self._pass_place()
             return
         lease.unused_since = self._clock()
-        turn = self._next_turn()
+        turn = self._turns.call()
         if turn is None:
             self._idle.append(lease)
         else:
@@ -177,14 +176,11 @@ class ConnectionPool(Generic[_Link]):
 
     async def _wait(self) -> Lease[_Link]:
         """The connection of somebody who gives one back, or a new one in place of one that is closed."""
-        turn: asyncio.Future[Lease[_Link] | None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(turn)
+        turn = self._turns.take()
         self.waiting += 1
         try:
-            async with asyncio.timeout(self._patience):
-                lease = await turn
+            lease = await turn
         except TimeoutError:
-            self._pass_on(turn)
             self.timeouts += 1
             message = "Timed out acquiring connection from connection pool."
             raise EngineDown(ApiError(504, "PGRST003", message)) from None
@@ -202,8 +198,7 @@ class ConnectionPool(Generic[_Link]):
 
     def _pass_on(self, turn: "asyncio.Future[Lease[_Link] | None]") -> None:
         """Whoever waited for ``turn`` has given up: what came all the same is the next one's."""
-        if not turn.done() or turn.cancelled():
-            turn.cancel()
+        if turn.cancel() or turn.cancelled() or turn.exception() is not None:
             return
         lease = turn.result()
         if lease is not None:
@@ -214,17 +209,10 @@ class ConnectionPool(Generic[_Link]):
 
     def _pass_place(self) -> None:
         """There may be one connection more: whoever waits longest may make it."""
-        turn = self._next_turn()
+        turn = self._turns.call()
         if turn is not None:
             self._connecting += 1
             turn.set_result(None)
-
-    def _next_turn(self) -> "asyncio.Future[Lease[_Link] | None] | None":
-        while self._waiters:
-            turn = self._waiters.popleft()
-            if not turn.done():
-                return turn
-        return None
 
     async def flush(self) -> None:
         """Have no connection used again that is there now: what it remembers of the catalog is old."""

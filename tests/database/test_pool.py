@@ -11,6 +11,7 @@ import pytest
 from proxy.config import EngineConfig
 from proxy.database import pool
 from proxy.database.pool import CannotConnect, ConnectionPool
+from proxy.database.turns import Turns
 from proxy.errors import EngineDown
 
 
@@ -153,6 +154,22 @@ async def test_who_waits_too_long_is_told_so_and_counted(bench: Bench) -> None:
         assert (caught.value.error.status, caught.value.error.code) == (504, "PGRST003")
         assert (bench.pool.timeouts, bench.pool.waiting) == (1, 0)
     assert await bench.use() in (0, 1)
+
+
+async def test_who_leaves_as_time_runs_out_is_no_trouble(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(Turns, "take", lambda _: turn)
+    async with bench.take(), bench.take():
+        waiting = asyncio.create_task(bench.use())
+        await asyncio.sleep(0)
+        turn.set_exception(TimeoutError())
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert (bench.pool.used, bench.pool.waiting) == (2, 0)
+    assert (bench.pool.used, bench.pool.idle) == (0, 2)
 
 
 @pytest.mark.parametrize(("later", "number"), [(29.9, 0), (30.0, 1)])
