@@ -1,7 +1,7 @@
 """Plans that have been made, kept: those used last, under one snapshot."""
 
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from proxy.database.last_used import LastUsed
 from proxy.database.snapshot import EngineSnapshot
@@ -20,6 +20,11 @@ _LONGEST_BODY = 64 * 1024
 
 _WITHOUT_PAYLOAD = frozenset({"GET", "HEAD", "DELETE"})
 
+_Likeness: TypeAlias = tuple[Outline, frozenset[str], bool]
+"""What requests have in common that one plan serves; of a payload its keys, and whether it is one object."""
+
+_NO_KEYS: frozenset[str] = frozenset()
+
 _Key = TypeVar("_Key", bound=Hashable)
 _Made = TypeVar("_Made")
 
@@ -30,7 +35,7 @@ class Plans:
     def __init__(self) -> None:
         self._snapshot: EngineSnapshot | None = None
         self._heads: LastUsed[Outline, ApiRequest | None] = LastUsed(_MOST)
-        self._plans: LastUsed[tuple[Outline, frozenset[str], bool], Prepared | None] = LastUsed(_MOST)
+        self._plans: LastUsed[_Likeness, Prepared | None] = LastUsed(_MOST)
         self._sessions: LastUsed[tuple[int, Headers], tuple[Plan, Session]] = LastUsed(_MOST)
 
     def clear(self) -> None:
@@ -57,8 +62,8 @@ class Plans:
             if head is None:
                 return None
             payload = read_payload(head, request.body)
-        likeness = (frozenset[str](), False) if payload is None else (payload.keys, payload.single)
-        prepared = _recall(self._plans, (outline, *likeness), lambda: _prepare(outline, payload, snapshot))
+        likeness = (outline, _NO_KEYS, False) if payload is None else (outline, payload.keys, payload.single)
+        prepared = _recall(self._plans, likeness, lambda: _prepare(outline, payload, snapshot))
         return None if prepared is None else prepared.fill(literals, payload)
 
     def recall_session(self, plan: Plan, headers: Headers, make: Callable[[], Session]) -> Session:

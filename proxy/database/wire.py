@@ -5,6 +5,7 @@ Source: PostgreSQL 16 documentation, sections 55.2.3 (extended query), 55.2.4 (p
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 SYNC = b"S\0\0\0\x04"
@@ -32,7 +33,7 @@ def close_message(name: bytes) -> bytes:
     return b"C%bS%b\0" % (_LENGTH.pack(len(name) + 6), name)
 
 
-def encode_values(values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
+def encode_values(values: Sequence[str], binary: tuple[bool, ...] = ()) -> bytes:
     """Values for a statement, which are passed as text.
 
     ``binary``: which columns of its rows are to come in binary form; without it all come as text.
@@ -41,9 +42,13 @@ def encode_values(values: Sequence[str], binary: Sequence[bool] = ()) -> bytes:
     for value in values:
         data = value.encode()
         parts += (_LENGTH.pack(len(data)), data)
-    parts.append(_COUNT.pack(len(binary)))
-    parts += (b"\0\x01" if one else b"\0\0" for one in binary)
+    parts.append(_encode_formats(binary))
     return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _encode_formats(binary: tuple[bool, ...]) -> bytes:
+    return b"".join((_COUNT.pack(len(binary)), *(b"\0\x01" if one else b"\0\0" for one in binary)))
 
 
 class Step(NamedTuple):
@@ -67,15 +72,17 @@ def frame(kind: int, body: bytes | memoryview) -> bytes:
 def read_fields(row: bytes | memoryview) -> list[bytes | None]:
     """The columns of a row, of the body of its message."""
     fields: list[bytes | None] = []
+    read_length = _SIGNED.unpack_from
     at = 2
     for _ in range(_COUNT.unpack_from(row)[0]):
-        (length,) = _SIGNED.unpack_from(row, at)
+        (length,) = read_length(row, at)
         at += 4
         if length < 0:
             fields.append(None)
         else:
-            fields.append(bytes(row[at : at + length]))
-            at += length
+            end = at + length
+            fields.append(bytes(row[at:end]))
+            at = end
     return fields
 
 
@@ -118,17 +125,18 @@ class MessageReader:
         joined = self._join(data)
         if joined is None:
             return
+        read_length = _LENGTH.unpack_from
         at, size = 0, len(joined)
         while size - at >= 5:
-            (length,) = _LENGTH.unpack_from(joined, at + 1)
-            if joined[at] not in _KINDS or not 4 <= length <= _LONG:
-                self._check(joined[at], length)
+            kind = joined[at]
+            (length,) = read_length(joined, at + 1)
+            if kind not in _KINDS or not 4 <= length <= _LONG:
+                self._check(kind, length)
             end = at + 1 + length
             if end > size:
                 break
             # What is long is copied no more often than it has to be.
-            body = joined[at + 5 : end] if length < _LONG else memoryview(joined)[at + 5 : end]
-            yield joined[at], body
+            yield kind, joined[at + 5 : end] if length < _LONG else memoryview(joined)[at + 5 : end]
             at = end
         self._keep(joined, at)
 

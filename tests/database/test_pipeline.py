@@ -47,7 +47,7 @@ async def test_the_rows_of_the_wanted_step_are_given(pipeline: Pipeline) -> None
 
 
 async def test_a_column_comes_in_binary_if_it_is_to(pipeline: Pipeline) -> None:
-    step = Step("SELECT 7, $1::bytea, 'é'", encode_values(["\\x00ff"], [False, True, True]))
+    step = Step("SELECT 7, $1::bytea, 'é'", encode_values(["\\x00ff"], (False, True, True)))
     assert await pipeline.run((step,), 0) == [[b"7", b"\0\xff", "é".encode()]]
 
 

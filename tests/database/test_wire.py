@@ -96,6 +96,6 @@ def test_the_columns_of_a_row() -> None:
 
 
 def test_what_is_sent_is_what_postgresql_reads() -> None:
-    sent = parse_message(b"one", "SELECT $1") + execute_messages(b"one", encode_values(["é"], [True, False]))
+    sent = parse_message(b"one", "SELECT $1") + execute_messages(b"one", encode_values(["é"], (True, False)))
     (executed,) = read_statements(STARTUP + sent + close_message(b"one"))
     assert (executed.sql, executed.values) == ("SELECT $1", ("é".encode(),))

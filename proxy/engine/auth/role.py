@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 _STEP = re.compile(
     r"""\.(?P<key>[\w$@]+|"[^"]*")"""
@@ -22,8 +21,7 @@ _MATCHES: dict[str, Callable[[str, str], bool]] = {
 Step: TypeAlias = Callable[[Any], "Found | None"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value of the claims; it may well be null."""
 
     value: Any
