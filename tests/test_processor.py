@@ -14,7 +14,7 @@ import pytest
 
 from proxy import processor
 from proxy.processor import BEGINNING, LOOK, SHARING, Use, Yielder, read_use, read_wait
-from tests.server.virtual_time import VirtualTimeLoop, now
+from tests.server.virtual_time import VirtualTimeLoop, holding_time, now
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="no other system has such a policy, and tells")
 
@@ -79,7 +79,8 @@ async def is_idle() -> bool:
     """Whether the loop is in its idle thread; its helpers have the same policy as it."""
     idle = threading.current_thread() is not threading.main_thread()
     if sys.platform == "linux":
-        policies = os.sched_getscheduler(0), await asyncio.to_thread(os.sched_getscheduler, 0)
+        with holding_time():
+            policies = os.sched_getscheduler(0), await asyncio.to_thread(os.sched_getscheduler, 0)
         assert policies == ((os.SCHED_IDLE,) * 2 if idle else (os.SCHED_OTHER,) * 2)
     return idle
 
