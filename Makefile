@@ -2,7 +2,7 @@
 # pyproject.toml, of which requirements/ has the versions and hashes. PYTHON names the interpreter to begin with.
 
 # The system's own is taken where it will do: distributions build theirs optimized by profiles. One that is built
-# without has the engine need a tenth more processor time, and the tests a quarter.
+# without has the engine need a tenth more processor time, and the tests up to a quarter.
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell /usr/bin/python3 -c '$(SUITABLE)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 ARGS ?=

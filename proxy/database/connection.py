@@ -146,7 +146,7 @@ class Database:
             found = await read_quietly(pipeline, session, sql, values)
             if found is None:
                 transaction = self._begin(pipeline, session)
-                found = await transaction.fetch_last(sql, values)
+                found = await transaction.fetch_only(sql, values)
                 await transaction.end()
             return read_rows(found)
 

@@ -8,7 +8,7 @@ driver cannot send them so. It connects, authenticates, encrypts, and does all t
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 
@@ -17,6 +17,7 @@ from proxy.database.standing import Standing
 from proxy.database.wire import (
     LARGEST,
     SYNC,
+    Fields,
     MessageReader,
     MessageTooLong,
     NoMessage,
@@ -36,10 +37,6 @@ _ROOM = 1 << 20
 _PARSED, _ROW, _DONE, _EMPTY, _ERROR, _READY = map(ord, "1DCIEZ")
 _IDLE = b"I"
 _LOST = "connection was closed in the middle of operation"
-
-
-Fields: TypeAlias = list[bytes | None]
-"""The columns of a row."""
 
 
 class AnswerTooLarge(ConnectionResetError):

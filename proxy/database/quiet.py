@@ -4,8 +4,9 @@ It needs no transaction around it, and no settings but those that stand on the c
 """
 
 from proxy.database.faults import is_refusal
-from proxy.database.pipeline import Fields, Pipeline, Refused
+from proxy.database.pipeline import Pipeline, Refused
 from proxy.database.statements import make_step
+from proxy.database.wire import Fields
 from proxy.engine.sql.session import Session
 
 _FALSE = b"f"

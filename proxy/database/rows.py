@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 
+from proxy.database.wire import Fields
 from proxy.engine.response import Rows
 
 
-def read_rows(found: Sequence[Sequence[bytes | None]]) -> Rows:
+def read_rows(found: Sequence[Fields]) -> Rows:
     """What the one row of ``found`` says, if there is one."""
     if not found:
         return Rows(total=0, page=0, body=None, headers=None, status=None)

@@ -11,10 +11,10 @@ from typing import Any
 from proxy.config import EngineConfig
 from proxy.database.faults import FAULTS, is_refusal
 from proxy.database.inspect import inspect
-from proxy.database.pipeline import Fields, NeverSent, Pipeline, Refused
+from proxy.database.pipeline import NeverSent, Pipeline, Refused
 from proxy.database.standing import set_all
 from proxy.database.statements import make_step, note_statement
-from proxy.database.wire import Step, encode_values
+from proxy.database.wire import Fields, Step, encode_values
 from proxy.engine.openapi.inspection import Inspection
 from proxy.engine.sql.session import Session, Settings
 from proxy.errors import OutcomeUnknown
@@ -62,18 +62,18 @@ class Transaction:
         return [(line or b"").decode() for (line,) in await self.fetch(sql, encode_values(values))]
 
     async def fetch(self, sql: str, values: bytes) -> list[Fields]:
-        """The rows of a statement of the engine, to which ``encode_values`` has made its values."""
+        """The rows of a statement of the engine; ``values`` as ``encode_values`` makes them."""
         opening = self._open()
         return await self._pipeline.run((*opening, make_step(sql, values, self._session.role)), len(opening))
 
-    async def fetch_last(self, sql: str, values: bytes) -> list[Fields]:
-        """The same of the last one, behind which nothing is undone.
+    async def fetch_only(self, sql: str, values: bytes) -> list[Fields]:
+        """The same of the only one there is, which is not undone for what it gives.
 
         A transaction that reads, or is hasty, ends in the same trip. Raises OutcomeUnknown if lost there.
         """
         opening = self._open()
         steps = (*opening, make_step(sql, values, self._session.role))
-        self._ended = (self._read_only or self._hasty) and not self._session.rollback and not self._driven
+        self._ended = (self._read_only or self._hasty) and not self._session.rollback
         if not self._ended:
             return await self._pipeline.run(steps, len(opening))
         if self._read_only:

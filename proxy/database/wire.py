@@ -6,9 +6,12 @@ Source: PostgreSQL 16 documentation, sections 55.2.3 (extended query), 55.2.4 (p
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 SYNC = b"S\0\0\0\x04"
+Fields: TypeAlias = list[bytes | None]
+"""The columns of a row; None for null."""
+
 LARGEST = 1 << 30
 """Bytes of a message; PostgreSQL makes none that is longer."""
 
@@ -69,9 +72,9 @@ def frame(kind: int, body: bytes | memoryview) -> bytes:
     return b"%c%b%b" % (kind, _LENGTH.pack(len(body) + 4), bytes(body))
 
 
-def read_fields(row: bytes | memoryview) -> list[bytes | None]:
+def read_fields(row: bytes | memoryview) -> Fields:
     """The columns of a row, of the body of its message."""
-    fields: list[bytes | None] = []
+    fields: Fields = []
     read_length = _SIGNED.unpack_from
     at = 2
     for _ in range(_COUNT.unpack_from(row)[0]):

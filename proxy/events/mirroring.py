@@ -5,7 +5,7 @@ table ``reads = judged + skipped + shed`` (promise 3).
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from proxy.difference import Difference
 from proxy.events.rehearsing import RehearsalVerdict
@@ -81,14 +81,16 @@ class ReadAgain:
     engine_seconds: float
 
 
-class Skipped(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Skipped:
     """A read that was never to be compared."""
 
     table: str
     reason: SkipReason
 
 
-class Shed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Shed:
     """A read that was to be compared and did not fit."""
 
     table: str

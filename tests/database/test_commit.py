@@ -124,7 +124,7 @@ async def test_what_was_never_sent_has_not_happened(stage: Stage) -> None:
     session = Session((), "", authenticated=False, read_only=False)
     transaction = Transaction(pipeline, session, read_only=False, ending=(), hasty=stage.hasty)
     with pytest.raises(NeverSent):
-        await transaction.fetch_last("INSERT INTO ending.note VALUES (1, 'x')", encode_values(()))
+        await transaction.fetch_only("INSERT INTO ending.note VALUES (1, 'x')", encode_values(()))
 
 
 async def failure_of(work: Awaitable[object]) -> EngineDown:

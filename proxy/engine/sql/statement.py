@@ -4,14 +4,13 @@ Source: PostgREST 14, reference 2.1.
 """
 
 from sqlalchemy import CTE, func, literal_column, select
-from sqlalchemy.sql.selectable import Subquery
 
 from proxy.engine.plan.whole import CallNode, Insert, Quiet, Shape
 from proxy.engine.sql.body import make_body
 from proxy.engine.sql.call import make_call_rows
 from proxy.engine.sql.change import make_change_rows, make_inserted, make_location
 from proxy.engine.sql.conditions import Bind, Expression
-from proxy.engine.sql.elements import Rows, quote, quote_text, setting, whole_row
+from proxy.engine.sql.elements import Rows, quote, quote_text, setting
 from proxy.engine.sql.read import make_count, make_rows
 
 _SOURCE = "pgrst_source"
@@ -33,7 +32,8 @@ def make_statement(shape: Shape, bind: Bind) -> Rows:
     single = isinstance(shape.source, CallNode) and shape.source.single
     columns = [
         total,
-        literal_column("1") if single else _count(shape, row),
+        # A row is never null as a whole, but would be put together to be counted.
+        literal_column("1") if single else func.count(),
         make_body(shape.body, source, row),
         setting("response.headers"),
         setting("response.status"),
@@ -46,14 +46,6 @@ def make_statement(shape: Shape, bind: Bind) -> Rows:
     statement = select(*(column.label(label) for column, label in labels)).select_from(row)
     # What is read of a call or a change names its source by text only, which is put in front by hand.
     return statement if shape.source is None else statement.add_cte(source)
-
-
-def _count(shape: Shape, row: Subquery) -> Expression:
-    """How many rows there are: as PostgREST writes it where the plan is shown, else for less work.
-
-    A row as a whole is never null, so that both are the same; but it is put together to be counted.
-    """
-    return func.count(whole_row(row)) if shape.explain is not None else func.count()
 
 
 def name_columns(shape: Shape) -> tuple[str, ...]:
