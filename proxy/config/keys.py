@@ -197,7 +197,7 @@ SECTIONS = (
             Key(
                 "concurrency",
                 integer(1, 1000),
-                "The most reads that the engine answers at once.",
+                "The most reads that the engine answers at once: one, as long as that keeps up.",
                 restart=True,
             ),
             Key("timeout", DURATION, "How long the engine may take for one read."),

@@ -24,6 +24,14 @@ from proxy.shadow.policy import Decision, Side
 Settle: TypeAlias = Callable[[Job], Awaitable[Settled]]
 """Says what became of a mirrored read, or why nothing did."""
 
+LATE = 0.05
+"""Seconds that the next read waits for each one in work before it is begun beside them.
+
+Reads are settled one after the other as long as that keeps up: whoever serves clients shares processors and
+database with what is in work, and two of those at once are felt where one is not. Half of the time, of the
+places and of the memory that the queue may take is left for what comes next.
+"""
+
 
 async def wait_for_nobody() -> None:
     """The turn of a mirror that need not wait for one."""
@@ -44,7 +52,8 @@ class Mirror:
 
     The queue's limits and the time limit are those of the configuration that came with each read, so that
     a reload applies at once. The number of workers is fixed when the mirror is opened. A worker whose
-    engine ignores cancellation stays occupied: concurrency is bounded even then.
+    engine ignores cancellation stays occupied: concurrency is bounded even then. One worker is next, and
+    the others that are free wait for it to have found its read.
     """
 
     def __init__(
@@ -64,10 +73,10 @@ class Mirror:
         self._concurrency = concurrency
         self._wait = wait
         self._clock = clock
-        # None tells a worker to go home.
-        self._queue: asyncio.Queue[Job | None] = asyncio.Queue()
-        self._waiting_since: deque[float] = deque()
+        self._queue: deque[Job] = deque()
         self._working: set[Job] = set()
+        self._next = asyncio.Lock()
+        self._stirred = asyncio.Event()
         self._held = 0
         self._closed = False
         self._workers: list[asyncio.Task[None]] = []
@@ -75,7 +84,7 @@ class Mirror:
     @property
     def entries(self) -> int:
         """How many reads wait in the queue."""
-        return len(self._waiting_since)
+        return len(self._queue)
 
     @property
     def bytes(self) -> int:
@@ -86,8 +95,8 @@ class Mirror:
     def oldest_seconds(self) -> float:
         """How long the read at the head of the queue has waited; 0 when none waits."""
         # One step, so that a scrape in another thread may read it at any moment.
-        oldest = next(iter(self._waiting_since.copy()), None)
-        return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+        oldest = next(iter(self._queue.copy()), None)
+        return 0.0 if oldest is None else max(0.0, self._clock() - oldest.since)
 
     @property
     def in_flight(self) -> int:
@@ -114,10 +123,9 @@ class Mirror:
             self._shed(decision.table, "bytes")
         else:
             self._held += size
-            now = self._clock()
-            self._waiting_since.append(now)
-            job = Job(decision.table, exchange, snapshot, now, decision.mode, served_by)
-            self._queue.put_nowait(job)
+            job = Job(decision.table, exchange, snapshot, self._clock(), decision.mode, served_by)
+            self._queue.append(job)
+            self._stirred.set()
 
     async def close(self, grace: float = 1.0) -> None:
         """Shed what waits, let what is in work finish for ``grace`` seconds, then cancel it.
@@ -125,14 +133,10 @@ class Mirror:
         Cancelling is given ``grace`` seconds too; what is not over then is accounted for and left behind.
         """
         self._closed = True
-        while not self._queue.empty():
-            job = self._queue.get_nowait()
-            if job is not None:
-                self._waiting_since.popleft()
-                self._working.add(job)
-                self._finish(job, Shed(job.table, "shutdown"))
-        for _ in self._workers:
-            self._queue.put_nowait(None)
+        while self._queue:
+            job = self._begin()
+            self._finish(job, Shed(job.table, "shutdown"))
+        self._stirred.set()
         try:
             await self._wait_for_workers(grace)
         finally:
@@ -163,14 +167,46 @@ class Mirror:
 
     async def _take(self) -> Job | None:
         """Wait for a turn, then for the next read that is not too late; None if it is time to go home."""
-        await self._wait()
-        while (job := await self._queue.get()) is not None:
-            self._waiting_since.popleft()
-            self._working.add(job)
-            if self._clock() - job.since <= job.limits.timeout:
-                return job
-            self._finish(job, Shed(job.table, "deadline"))
+        async with self._next:
+            if not self._closed:
+                await self._wait()
+            while not self._closed:
+                if (left := self._find_time_left()) == 0:
+                    job = self._begin()
+                    if self._clock() - job.since <= job.limits.timeout:
+                        return job
+                    self._finish(job, Shed(job.table, "deadline"))
+                else:
+                    await self._wait_to_be_stirred(left)
         return None
+
+    def _find_time_left(self) -> float | None:
+        """Seconds until the next read may be begun; None while there is none."""
+        if not self._queue:
+            return None
+        job = self._queue[0]
+        limits = job.limits
+        if self.entries > limits.queue / 2 or self._held > limits.queue_bytes / 2:
+            return 0.0
+        patience = min(LATE * len(self._working), limits.timeout / 2)
+        return max(0.0, job.since + patience - self._clock())
+
+    async def _wait_to_be_stirred(self, seconds: float | None) -> None:
+        """Wait until something has changed, though not for longer than so many ``seconds``."""
+        self._stirred.clear()
+        if seconds is None:
+            await self._stirred.wait()
+        else:
+            timer = asyncio.get_running_loop().call_later(seconds, self._stirred.set)
+            try:
+                await self._stirred.wait()
+            finally:
+                timer.cancel()
+
+    def _begin(self) -> Job:
+        job = self._queue.popleft()
+        self._working.add(job)
+        return job
 
     async def _attempt(self, job: Job) -> Event:
         """Settle one read. The one place where whatever goes wrong becomes a verdict."""
@@ -198,6 +234,7 @@ class Mirror:
         if job in self._working:
             self._working.discard(job)
             self._held -= job.exchange.size
+            self._stirred.set()
             self._tell(outcome)
 
     def _tell(self, event: Event) -> None:

@@ -55,23 +55,23 @@ class Pace:
         self._sleep = sleep
         self._pace = FIRST
         self._next = 0.0
-        # One waits for its turn and the others for it: a pace that quickens is everybody's at once.
-        self._turn = asyncio.Lock()
         self._begun = 0
         self._looked = clock()
         self._used = use()
 
     async def wait(self) -> None:
-        """Wait for a turn. Called in the thread of the loop that serves clients, as the constructor is."""
-        async with self._turn:
-            now = self._clock()
-            if now - self._looked >= LOOK:
-                self._look(now)
-            self._begun += 1
-            turn = max(now, self._next)
-            self._next = turn + 1 / self._pace
-            if turn > now:
-                await self._sleep(turn - now)
+        """Wait for a turn, as one who is next: another one comes after that.
+
+        Called in the thread of the loop that serves clients, as the constructor is.
+        """
+        now = self._clock()
+        if now - self._looked >= LOOK:
+            self._look(now)
+        self._begun += 1
+        turn = max(now, self._next)
+        self._next = turn + 1 / self._pace
+        if turn > now:
+            await self._sleep(turn - now)
 
     def _look(self, now: float) -> None:
         seconds, used = now - self._looked, self._use()

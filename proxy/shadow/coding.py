@@ -14,7 +14,10 @@ RAW_DEFLATE = -zlib.MAX_WBITS
 
 def read_codings(answer: Answer) -> tuple[bytes, ...]:
     """The content codings of ``answer`` in the order in which they were applied, lower case."""
-    listed = b",".join(find_headers(answer.headers, b"content-encoding")).lower().split(b",")
+    lines = find_headers(answer.headers, b"content-encoding")
+    if not lines:
+        return ()
+    listed = b",".join(lines).lower().split(b",")
     return tuple(coding.strip() for coding in listed if coding.strip() not in (b"", b"identity"))
 
 

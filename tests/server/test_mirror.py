@@ -29,7 +29,7 @@ from proxy.events import (
 from proxy.messages import Answer, Exchange, Request
 from proxy.server.comparing import SMALL, Comparer, Pair
 from proxy.server.failures import describe
-from proxy.server.mirror import Mirror, wait_for_nobody
+from proxy.server.mirror import LATE, Mirror, wait_for_nobody
 from proxy.server.proof import Proof
 from proxy.server.settling import Check, Prove, Settling, check_nothing
 from proxy.server.state import Snapshot
@@ -310,17 +310,17 @@ def test_an_engine_that_cancels_itself_costs_no_worker() -> None:
 def test_offering_returns_at_once_and_a_full_queue_sheds() -> None:
     async def main() -> None:
         gate = Gate()
-        scene = stage(gate, concurrency=2)
+        scene = stage(gate, concurrency=1)
         snapshot = limited(queue=3)
-        scene.offer(snapshot, times=2)
+        scene.offer(snapshot)
         await asyncio.sleep(0)
         scene.offer(snapshot, times=8)
-        assert (scene.mirror.in_flight, scene.mirror.entries, now()) == (2, 3, 0.0)
+        assert (scene.mirror.in_flight, scene.mirror.entries, now()) == (1, 3, 0.0)
         assert scene.ends == {"queue": 5}
         gate.opened.set()
         await scene.settled()
-        assert scene.ends == {"queue": 5, "match": 5}
-        assert gate.asked == gate.answered == 5
+        assert scene.ends == {"queue": 5, "match": 4}
+        assert gate.asked == gate.answered == 4
         await scene.mirror.close()
         scene.assert_accounted()
 
@@ -373,11 +373,83 @@ def test_hung_reads_do_not_stop_the_other_workers() -> None:
         scene.offered += 1
         scene.mirror.offer(decision(), Exchange(Request("GET", b"/hung"), ROWS, 0.1), limited())
         scene.offer(times=50)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(2 * LATE)
         assert scene.ends == {"match": 50}
         assert scene.mirror.in_flight == 1
         await scene.mirror.close()
         assert scene.ends == {"match": 50, "shutdown": 1}
+        scene.assert_accounted()
+
+    run(main())
+
+
+def test_one_read_follows_the_other_as_long_as_that_keeps_up() -> None:
+    async def main() -> None:
+        busiest = 0
+
+        async def engine(request: Request, snapshot: Snapshot) -> Answer:
+            nonlocal busiest
+            busiest = max(busiest, scene.mirror.in_flight)
+            return await taking(LATE / 4)(request, snapshot)
+
+        scene = stage(engine, concurrency=4)
+        for _ in range(20):
+            scene.offer(times=3)
+            await asyncio.sleep(LATE)
+        assert busiest == 1
+        await scene.settled()
+        await scene.mirror.close()
+        scene.assert_accounted()
+
+    run(main())
+
+
+def test_what_is_late_is_begun_beside_others_and_the_later_the_more() -> None:
+    async def main() -> None:
+        gate = Gate()
+        scene = stage(gate, concurrency=4)
+        scene.offer(times=6)
+        seen = []
+        for _ in range(5):
+            await asyncio.sleep(LATE / 2)
+            seen.append(scene.mirror.in_flight)
+            await asyncio.sleep(LATE / 2)
+        assert seen == [1, 2, 3, 4, 4]
+        gate.opened.set()
+        await scene.settled()
+        assert now() == pytest.approx(5 * LATE)
+        await scene.mirror.close()
+        scene.assert_accounted()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("limits", "begun"),
+    [({}, 1), ({"queue": 7}, 3), ({"queue_bytes": 11 * Exchange(REQUEST, ROWS, 0.0).size}, 4)],
+)
+def test_nothing_waits_until_there_is_no_room_for_more(limits: dict[str, int], begun: int) -> None:
+    async def main() -> None:
+        gate = Gate()
+        scene = stage(gate, concurrency=4)
+        scene.offer(limited(**limits), times=6)
+        await asyncio.sleep(0.001)
+        assert scene.mirror.in_flight == begun
+        gate.opened.set()
+        await scene.settled()
+        await scene.mirror.close()
+        scene.assert_accounted()
+
+    run(main())
+
+
+def test_nothing_waits_until_it_is_too_late() -> None:
+    async def main() -> None:
+        scene = stage(hung, concurrency=4)
+        scene.offer(limited(timeout=LATE), times=2)
+        await asyncio.sleep(0.6 * LATE)
+        assert scene.mirror.in_flight == 2
+        await scene.mirror.close()
         scene.assert_accounted()
 
     run(main())
@@ -405,7 +477,7 @@ def test_closing_lets_work_finish_and_sheds_what_waits() -> None:
         await asyncio.sleep(0.1)
         await scene.mirror.close(grace=1.0)
         assert scene.ends == {"match": 2, "shutdown": 3}
-        assert now() == pytest.approx(0.5)
+        assert now() == pytest.approx(0.5 + LATE)
         scene.offer()
         assert scene.ends == {"match": 2, "shutdown": 4}
         scene.assert_accounted()

@@ -110,28 +110,13 @@ def test_turns_are_spread_evenly() -> None:
     assert max(gaps) == pytest.approx(min(gaps)) == pytest.approx(1 / FIRST)
 
 
-def test_who_waits_together_waits_in_turn() -> None:
-    async def scene() -> list[float]:
-        thread = Thread(0.0)
-        pace = Pace(use=thread.use, clock=now)
-        begun = []
-
-        async def begin() -> None:
-            await pace.wait()
-            begun.append(now())
-
-        await asyncio.gather(*(begin() for _ in range(4)))
-        return begun
-
-    assert run(scene()) == pytest.approx([number / FIRST for number in range(4)])
-
-
-def test_those_who_wait_at_a_slow_pace_are_begun_at_a_quick_one_when_clients_are_gone() -> None:
+def test_who_waits_at_a_slow_pace_goes_on_at_a_quick_one_when_clients_are_gone() -> None:
     async def scene() -> float:
         pace = Pace(use=lambda: Use(min(10.0, now())), clock=now)
         await mirror(Thread(1.0), 10.0, pace)
         gone = now()
-        await asyncio.gather(*(pace.wait() for _ in range(100)))
+        for _ in range(100):
+            await pace.wait()
         return now() - gone
 
     assert run(scene()) < 100 / LEAST / 5
