@@ -76,14 +76,14 @@ async def measure(stage: Stage, plan: Plan, tell: Callable[[str], None]) -> Resu
         mirroring[f"{SHADOW}, {REAL}"] = stage.real[SHADOW]
     tell("warming up")
     await _warm_up(stage, plan, lengths)
-    before = {name: await _count(stage, server) for name, server in mirroring.items()}
+    before = {name: await count_reads(stage, server) for name, server in mirroring.items()}
     samples: dict[str, dict[str, list[Sample]]] = {}
     for number in range(plan.rounds):
         for side in sides if number % 2 == 0 else reversed(sides):
             tell(f"round {number + 1} of {plan.rounds}: {side.group}, {side.name}")
             sample = await side.measure()
             samples.setdefault(side.group, {}).setdefault(side.name, []).append(sample)
-    mirrored = {name: await _count(stage, server) - before[name] for name, server in mirroring.items()}
+    mirrored = {name: await count_reads(stage, server) - before[name] for name, server in mirroring.items()}
     ordered: dict[str, dict[str, list[Sample]]] = {side.group: {} for side in sides}
     for side in sides:
         ordered[side.group][side.name] = samples[side.group][side.name]
@@ -260,7 +260,7 @@ async def timed(running: Running, work: Callable[[], Awaitable[Sample]]) -> Samp
     return replace(sample, processor_us=(after - before) / sample.requests * 1e6)
 
 
-async def _count(stage: Stage, server: Server) -> Counter[str]:
+async def count_reads(stage: Stage, server: Server) -> Counter[str]:
     """What has become of the reads of a mirroring server so far, over all tables."""
     counts: Counter[str] = Counter()
     for table in (await read_status(stage.session, server))["tally"]:
@@ -275,7 +275,7 @@ async def _count(stage: Stage, server: Server) -> Counter[str]:
 async def settle(stage: Stage, server: Server) -> None:
     """Wait until nothing is queued any more, so that the next side has the machine to itself."""
     for _ in range(200):
-        if (await _count(stage, server))["pending"] <= 0:
+        if (await count_reads(stage, server))["pending"] <= 0:
             return
         await asyncio.sleep(0.05)
     raise BenchError("mirrored reads are still in work after ten seconds")
