@@ -148,6 +148,9 @@ $(READY): pyproject.toml requirements/dev.txt | $(BIN)/python
 	@echo "Installing the dependencies ..."
 	@$(LOCKED) --requirement requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+# pip compiles what it installs, and leaves this tree as it is: every process would do it anew at its start, where
+# PYTHONDONTWRITEBYTECODE is set.
+	@$(BIN)/python -m compileall -q proxy
 	@touch $@
 
 $(BIN)/python:
