@@ -5,7 +5,7 @@ A ``Record`` is the message that the standard library's logging is given; ``log_
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from proxy.config import LeastLevel, LogConfig
@@ -67,7 +67,7 @@ class EventLog(Listener):
             return
         if isinstance(event, Judged) and event.request is not None:
             names = identify(event.request, settings.request_id, event.trace)
-            record = replace(record, fields={**record.fields, **names})
+            record = record._replace(fields={**record.fields, **names})
         self._write(record)
 
     def _note_served(self, event: Served) -> None:
@@ -78,15 +78,14 @@ class EventLog(Listener):
 
     def _write(self, record: Record) -> None:
         now = self._clock()
-        window = self._windows.setdefault(record.kind, _Window(now))
-        suppressed = 0
-        if now - window.started >= self._window_seconds:
-            suppressed = window.suppressed
+        window, suppressed = self._windows.get(record.kind), 0
+        if window is None or now - window.started >= self._window_seconds:
+            suppressed = 0 if window is None else window.suppressed
             self._windows[record.kind] = window = _Window(now)
         if window.written >= self._burst:
             window.suppressed += 1
             return
         window.written += 1
         if suppressed:
-            record = replace(record, fields={**record.fields, "suppressed": suppressed})
+            record = record._replace(fields={**record.fields, "suppressed": suppressed})
         self._logger.log(record.level, record)

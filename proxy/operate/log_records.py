@@ -8,8 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from proxy.events import (
     CircuitChanged,
@@ -49,8 +48,7 @@ BARE = re.compile(r"[A-Za-z0-9_.:/@$*%+-]+")
 Fields: TypeAlias = Mapping[str, str | int | float]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is to be written of one event. ``kind`` is what the rate is limited by.
 
     As a text it is one line: ``kind key=value …``. A value that could be misread is a JSON string.

@@ -26,14 +26,16 @@ class Throttle(Listener):
     @property
     def stopped(self) -> bool:
         """Whether a breaker is open: clients feel it, whichever side answers them."""
-        return any(breaker.opened is not None for breaker in self._breakers.values())
+        upstream, engine = self._breakers.values()
+        return upstream.opened is not None or engine.opened is not None
 
     def admit(self, served_by: Side, seconds: float, limits: ShadowConfig) -> ShedReason | None:
         """Why a read is not to be mirrored that ``served_by`` has answered in ``seconds``; None if it is."""
         now, waiting = self._clock(), self._waiting()
-        self._breakers[served_by] = observe(self._breakers[served_by], now, seconds)
-        for side, breaker in self._breakers.items():
-            self._breakers[side] = judge_breaker(breaker, now, waiting, limits.breaker)
+        breakers = self._breakers
+        breakers[served_by] = observe(breakers[served_by], now, seconds)
+        for side, breaker in breakers.items():
+            breakers[side] = judge_breaker(breaker, now, waiting, limits.breaker)
         if self.paused:
             return "paused"
         if self.stopped:

@@ -3,8 +3,8 @@
 States are values, and whoever holds them hands in the time in seconds, which only grows.
 """
 
-from dataclasses import dataclass, replace
 from math import exp
+from typing import NamedTuple
 
 SAVED_SECONDS = 2.0
 """A budget that was not used is saved for so long."""
@@ -27,8 +27,7 @@ LONGEST_STOP = 300.0
 """The breaker stays open for so many seconds at least, and at most: then what is recent is usual."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """Seconds of database time that may be spent; fewer than none are a debt."""
 
     left: float = 0.0
@@ -46,8 +45,7 @@ def spend(budget: Budget, seconds: float) -> Budget:
     return Budget(budget.left - seconds, budget.since)
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(NamedTuple):
     """How one side's latency and the waiting for connections have been.
 
     ``opened`` is when mirroring was stopped; None while it goes on. ``waiting`` is since when somebody waits.
@@ -67,13 +65,13 @@ def observe(breaker: Breaker, now: float, seconds: float) -> Breaker:
     While it is open, what is usual is not learnt anew from what is not.
     """
     if not breaker.readings:
-        return replace(breaker, recent=seconds, usual=seconds, readings=1, updated=now)
+        return breaker._replace(recent=seconds, usual=seconds, readings=1, updated=now)
     passed = max(0.0, now - breaker.updated)
     usual = breaker.usual
     if breaker.opened is None:
         usual = _lean(usual, seconds, passed, USUALLY, breaker.readings)
     recent = _lean(breaker.recent, seconds, passed, RECENTLY, breaker.readings)
-    # Not by `replace`, which takes longer than all of this: it is asked about every read.
+    # Not by `_replace`, which takes longer than all of this: it is asked about every read.
     return Breaker(recent, usual, breaker.readings + 1, now, breaker.opened, breaker.waiting)
 
 
@@ -88,16 +86,19 @@ def judge_breaker(breaker: Breaker, now: float, waiting: int, factor: float) -> 
 
     It opens where latency is ``factor`` times the usual one, and closes below half of that.
     """
+    if breaker.opened is None and breaker.recent <= FLOOR and not waiting and breaker.waiting is None:
+        # What nearly every read finds.
+        return breaker
     since = None if not waiting else now if breaker.waiting is None else breaker.waiting
     if since != breaker.waiting:
-        breaker = replace(breaker, waiting=since)
+        breaker = breaker._replace(waiting=since)
     crowded = since is not None and now - since > LONGEST_WAITING
     known = breaker.readings >= LEARNING
     if breaker.opened is None:
         slow = known and breaker.recent > max(FLOOR, factor * breaker.usual)
-        return replace(breaker, opened=now) if slow or crowded else breaker
+        return breaker._replace(opened=now) if slow or crowded else breaker
     stopped = now - breaker.opened
     if stopped >= LONGEST_STOP:
-        return replace(breaker, opened=None, usual=breaker.recent)
+        return breaker._replace(opened=None, usual=breaker.recent)
     calm = breaker.recent <= max(FLOOR, factor / 2 * breaker.usual)
-    return replace(breaker, opened=None) if calm and since is None and stopped >= SHORTEST_STOP else breaker
+    return breaker._replace(opened=None) if calm and since is None and stopped >= SHORTEST_STOP else breaker

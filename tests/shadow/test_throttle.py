@@ -1,7 +1,5 @@
 """When the mirror holds back: by the budget, by latency, by waiting; and when it goes on."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,7 +96,7 @@ def test_it_closes_when_the_latency_is_well_below_what_opened_it() -> None:
 
 
 def test_it_stays_open_for_a_while_however_fast_things_are() -> None:
-    opened = replace(learnt(), opened=1000.0)
+    opened = learnt()._replace(opened=1000.0)
     assert judge_breaker(opened, 1000 + SHORTEST_STOP - 0.1, 0, FACTOR).opened == 1000.0
     assert judge_breaker(opened, 1000 + SHORTEST_STOP, 0, FACTOR).opened is None
 
@@ -127,5 +125,5 @@ def test_waiting_for_connections_opens_it_when_it_lasts() -> None:
 
 
 def test_it_does_not_close_while_somebody_waits() -> None:
-    opened = replace(learnt(), opened=1000.0)
+    opened = learnt()._replace(opened=1000.0)
     assert judge_breaker(opened, 1100.0, 1, FACTOR).opened == 1000.0
