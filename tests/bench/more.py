@@ -1,9 +1,11 @@
 """The rest of ``make bench-full``: what needs another load, other servers, or a past."""
 
 import contextlib
+import math
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 import aiohttp
 
@@ -35,6 +37,9 @@ from tests.support.database import ConformanceDatabase
 
 _EQUAL_LOAD = 0.7
 _MODERATE_LOADS = (0.1, 0.3)
+_ENOUGH = 1000
+"""Requests in a sample of which the 99th percentile means something: of a hundred it is the slowest one."""
+
 _DISTINCT = 4000
 _MEBIBYTE = 1024 * 1024
 
@@ -82,6 +87,11 @@ def _loaded(
     return lambda: timed(server.running, lambda: load(order, plan.wrk))
 
 
+def _last_for_enough(plan: Plan, rate: float) -> Plan:
+    """The plan for so many requests a second, of which each sample has enough."""
+    return replace(plan, seconds=max(plan.seconds, math.ceil(_ENOUGH / rate)))
+
+
 def _ratio(samples: Mapping[str, Sequence[Sample]], one: str, other: str, what: str) -> Figure | None:
     values, reference = ([getattr(sample, what) for sample in samples[name]] for name in (one, other))
     return make_ratio(values, reference)
@@ -93,6 +103,7 @@ async def _measure_equal_load(stage: Stage, plan: Plan, read: Read, results: Res
     reference = reference_of(sides)
     peak = make_figure(sample.per_second for sample in sides[read.name][reference]).median
     rate = _EQUAL_LOAD * peak
+    plan = _last_for_enough(plan, rate)
     length = len((await ask(stage.session, stage.engine, read))[1])
 
     def served(server: Server) -> _Measure:
@@ -134,7 +145,8 @@ async def _measure_beside_mirror(
     goals = []
     for share in _MODERATE_LOADS:
         rate = share * make_figure(sample.per_second for sample in peak).median
-        off, shadow = (_loaded(servers[name], plan, length, rate=rate) for name in (OFF, SHADOW))
+        longer = _last_for_enough(plan, rate)
+        off, shadow = (_loaded(servers[name], longer, length, rate=rate) for name in (OFF, SHADOW))
         before = await count_reads(stage, servers[SHADOW])
         sides = {OFF: off, SHADOW: _settled(stage, servers[SHADOW], shadow)}
         samples = await _alternate(plan.rounds, sides)
