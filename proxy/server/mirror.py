@@ -32,6 +32,9 @@ database with what is in work, and two of those at once are felt where one is no
 places and of the memory that the queue may take is left for what comes next.
 """
 
+RESOLUTION = 0.001
+"""Seconds that a timer waits at least: uvloop's are early by a part of that, and would be set for no time."""
+
 
 async def wait_for_nobody() -> None:
     """The turn of a mirror that need not wait for one."""
@@ -197,7 +200,7 @@ class Mirror:
         if seconds is None:
             await self._stirred.wait()
         else:
-            timer = asyncio.get_running_loop().call_later(seconds, self._stirred.set)
+            timer = asyncio.get_running_loop().call_later(max(seconds, RESOLUTION), self._stirred.set)
             try:
                 await self._stirred.wait()
             finally:

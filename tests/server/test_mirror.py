@@ -4,9 +4,10 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +37,7 @@ from proxy.server.state import Snapshot
 from proxy.server.witness import Witness
 from proxy.shadow.compare import Comparison, compare
 from proxy.shadow.policy import Decision, Names, Side
-from tests.server.virtual_time import now, run
+from tests.server.virtual_time import VirtualTimeLoop, now, run
 
 ROWS = Answer(200, ((b"Content-Type", b"application/json"),), b'[{"id":1}]')
 OTHER_ROWS = ROWS._replace(body=b'[{"id":2}]')
@@ -44,6 +45,8 @@ REQUEST = Request("GET", b"/storage?id=eq.1")
 STORAGE = Names(("s",), frozenset({("s", "storage")}))
 
 Engine = Callable[[Request, Snapshot], Awaitable[Answer]]
+
+Given = TypeVarTuple("Given")
 
 
 def limited(**limits: Any) -> Snapshot:
@@ -424,6 +427,39 @@ def test_what_is_late_is_begun_beside_others_and_the_later_the_more() -> None:
     run(main())
 
 
+class HastyLoop(VirtualTimeLoop):
+    """Its timers are early by a part of a millisecond, as uvloop's may be; to set one takes some time."""
+
+    timers = 0
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Given], object],
+        *args: *Given,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        self.timers += 1
+        self.jumping.now += 0.00001
+        return super().call_at(when - 0.0004, callback, *args, context=context)
+
+
+def test_a_timer_that_is_early_is_not_set_again_and_again_for_no_time() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HastyLoop)
+        scene = stage(hung, concurrency=2)
+        scene.offer(times=2)
+        await asyncio.sleep(2 * LATE)
+        assert scene.mirror.in_flight == 2
+        assert loop.timers < 10
+        await scene.mirror.close()
+        scene.assert_accounted()
+
+    with asyncio.Runner(loop_factory=HastyLoop) as runner:
+        runner.run(main())
+
+
 @pytest.mark.parametrize(
     ("limits", "begun"),
     [({}, 1), ({"queue": 7}, 3), ({"queue_bytes": 11 * Exchange(REQUEST, ROWS, 0.0).size}, 4)],
@@ -573,6 +609,28 @@ def test_a_read_is_begun_when_a_turn_has_come_and_one_that_is_late_takes_none() 
         ]
         assert turns == [1.0, 2.0, 3.0, 4.0]
         await scene.mirror.close()
+
+    run(main())
+
+
+def test_one_worker_at_a_time_waits_for_a_turn() -> None:
+    async def main() -> None:
+        waiting, most = 0, 0
+
+        async def wait() -> None:
+            nonlocal waiting, most
+            waiting += 1
+            most = max(most, waiting)
+            await asyncio.sleep(0.1)
+            waiting -= 1
+
+        scene = stage(taking(1.0), concurrency=4, wait=wait)
+        scene.offer(times=4)
+        await asyncio.sleep(0.5)
+        assert (most, scene.mirror.in_flight) == (1, 4)
+        await scene.settled()
+        await scene.mirror.close()
+        scene.assert_accounted()
 
     run(main())
 
